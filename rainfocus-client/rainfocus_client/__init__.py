@@ -1,0 +1,1 @@
+"""How to speak to RainFocus: what tap and target must agree on, without network code."""

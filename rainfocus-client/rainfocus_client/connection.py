@@ -1,0 +1,92 @@
+"""Where RainFocus answers: from org id, environment and overrides to URLs."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from rainfocus_client.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+API_VERSION = "v3"
+PRODUCTION = "prod"
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One RainFocus organisation on one host.
+
+    URL form `{api_url}/{org_id}/v3/{call}`: bwEvents/rainfocus-service (v2, working client)
+    and a client written from the vendor's documentation (v3).
+    """
+
+    org_id: str
+    api_url: str
+    token_url: str
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, t.Any]) -> Connection:
+        """Read the connection settings.
+
+        Hosts: `events.rainfocus.com` and `events-stg.rainfocus.com` are captured; any other
+        environment follows the same pattern by inference.
+
+        Args:
+            settings: `org_id`, and optionally `environment`, `api_url`, `token_url`.
+
+        Raises:
+            SettingsError: A value is malformed.
+        """
+        org_id = _name(settings, "org_id")
+        if settings.get("api_url"):
+            api_url = _web_address(settings, "api_url")
+        else:
+            environment = _name(settings, "environment", default=PRODUCTION)
+            suffix = "" if environment == PRODUCTION else f"-{environment}"
+            api_url = f"https://events{suffix}.rainfocus.com/api"
+        if settings.get("token_url"):
+            token_url = _web_address(settings, "token_url")
+        else:
+            origin = urlsplit(api_url)
+            token_url = f"{origin.scheme}://{origin.netloc}/oidc/token"
+        return cls(org_id, api_url, token_url)
+
+    def url(self, call: str) -> str:
+        """The address of a call such as `attendee/search`."""
+        return f"{self.api_url}/{self.org_id}/{API_VERSION}/{call}"
+
+
+def _name(settings: Mapping[str, t.Any], setting: str, default: str = "") -> str:
+    value: str = settings.get(setting) or default
+    if not _NAME.fullmatch(value):
+        msg = f"Setting {setting} must be a plain name without spaces or slashes."
+        raise SettingsError(msg)
+    return value
+
+
+def _web_address(settings: Mapping[str, t.Any], setting: str) -> str:
+    address: str = settings[setting].rstrip("/")
+    try:
+        parts = urlsplit(address)
+        well_formed = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not (parts.query or parts.fragment or parts.username or parts.password)
+            and not re.search(r"\s", address)
+        )
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        msg = (
+            f"Setting {setting} is not a web address: give it as "
+            "https://host/path, without user name or query."
+        )
+        raise SettingsError(msg)
+    return address

@@ -1,0 +1,41 @@
+"""Keeps secrets, e-mail addresses and query strings out of the log, whoever writes it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import typing as t
+
+_EMAIL = re.compile(r"[\w.!#$&'*+/=?^`{|}~%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
+
+
+class Redactor:
+    """Replaces what must not be shown in a text."""
+
+    def __init__(self, *secrets: str | None) -> None:
+        """Know these secrets; e-mail addresses, tokens and query strings are known by form."""
+        self._secrets = [secret for secret in secrets if secret]
+
+    def __call__(self, text: str) -> str:
+        """The text without what must not be shown."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        text = _QUERY.sub("?[query]", text)
+        text = _BEARER.sub(r"\1 [secret]", text)
+        return _EMAIL.sub("[email]", text)
+
+
+def protect_logs(redact: Redactor) -> None:
+    """Pass every log record of this process through `redact`, whichever library makes it."""
+
+    def make(*args: t.Any, **kwargs: t.Any) -> logging.LogRecord:  # noqa: ANN401
+        record = logging.LogRecord(*args, **kwargs)
+        text = record.getMessage()
+        clean = redact(text)
+        if clean != text:
+            record.msg, record.args = clean, ()
+        return record
+
+    logging.setLogRecordFactory(make)

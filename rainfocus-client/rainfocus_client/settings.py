@@ -1,0 +1,198 @@
+"""The settings that the tap and the target share, declared once as JSON schema."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import jsonschema
+
+from rainfocus_client.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JSONSchema: t.TypeAlias = dict[str, t.Any]
+
+CONNECTION_SETTINGS: dict[str, JSONSchema] = {
+    "org_id": {
+        "type": "string",
+        "minLength": 1,
+        "title": "Organization ID",
+        "description": "The organisation's id, the path segment after /api/ in its API addresses.",
+    },
+    "environment": {
+        "type": "string",
+        "default": "prod",
+        "title": "Environment",
+        "description": (
+            "RainFocus environment, such as prod or stg. prod is events.rainfocus.com, "
+            "any other name is events-{environment}.rainfocus.com."
+        ),
+    },
+    "api_url": {
+        "type": ["string", "null"],
+        "title": "API URL",
+        "description": (
+            "Address of the API up to and with /api, for vanity hosts and the sandbox. "
+            "Overrides environment."
+        ),
+    },
+    "client_id": {
+        "type": ["string", "null"],
+        "title": "Client ID",
+        "description": "Client ID of an API profile of type OAuth (Global).",
+    },
+    "client_secret": {
+        "type": ["string", "null"],
+        "secret": True,
+        "writeOnly": True,
+        "title": "Client secret",
+        "description": "Client secret of an API profile of type OAuth (Global).",
+    },
+    "token_url": {
+        "type": ["string", "null"],
+        "title": "Token URL",
+        "description": (
+            "Where client credentials are exchanged for a token. RainFocus does not publish it: "
+            "the default, {scheme and host of the API}/oidc/token, is not verified."
+        ),
+    },
+    "token_auth_method": {
+        "type": "string",
+        "enum": ["basic", "post"],
+        "default": "basic",
+        "title": "Token authentication method",
+        "description": (
+            "How client ID and secret reach the token endpoint: basic (HTTP Basic) or post "
+            "(form fields). Which one RainFocus wants is not public."
+        ),
+    },
+    "api_profile": {
+        "type": ["string", "null"],
+        "secret": True,
+        "writeOnly": True,
+        "title": "API profile token",
+        "description": "Token of an API profile, instead of client ID and secret.",
+    },
+    "event_parameter": {
+        "type": "string",
+        "minLength": 1,
+        "default": "event",
+        "title": "Event parameter",
+        "description": (
+            "Name of the request parameter that carries the event code. RainFocus does not "
+            "publish the v3 name: the default is taken from v2 and not verified."
+        ),
+    },
+    "requests_per_second": {
+        "type": ["number", "null"],
+        "exclusiveMinimum": 0,
+        "title": "Requests per second",
+        "description": "Ceiling for calls to RainFocus, over all streams. Not set: no ceiling.",
+    },
+    "max_retries": {
+        "type": "integer",
+        "minimum": 0,
+        "default": 6,
+        "title": "Retries",
+        "description": "How often a request that failed for a passing reason is sent again.",
+    },
+    "request_timeout": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": 60,
+        "title": "Request timeout",
+        "description": "Seconds to wait for RainFocus to connect, and then to answer.",
+    },
+}
+
+
+def settings_schema(own: Mapping[str, JSONSchema], *, required: tuple[str, ...] = ()) -> JSONSchema:
+    """The settings of a plugin: the connection's and its own."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {**CONNECTION_SETTINGS, **own},
+        "required": ["org_id", *required],
+    }
+
+
+def check_settings(settings: Mapping[str, t.Any], schema: JSONSchema, env_prefix: str) -> None:
+    """Hold settings against their schema.
+
+    Args:
+        settings: What the user gave.
+        schema: From `settings_schema`.
+        env_prefix: Prefix of the plugin's environment variables, for the message.
+
+    Raises:
+        SettingsError: Something is wrong; the text names each fault and never shows a value.
+    """
+    validator = jsonschema.Draft202012Validator(schema)
+    faults = sorted({_fault(error, env_prefix) for error in validator.iter_errors(settings)})
+    if faults:
+        raise SettingsError("; ".join(faults) + ".")
+
+
+def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
+    name = ".".join(str(part) for part in error.absolute_path)
+    wanted: t.Any = error.validator_value
+    match error.validator:
+        case "required":
+            missing = [
+                key for key in wanted if key not in t.cast("dict[str, t.Any]", error.instance)
+            ]
+            name = ", ".join(missing)
+            where = " and ".join(f"{env_prefix}{key.upper()}" for key in missing)
+            rule = f"is missing: set it in the config or as {where}"
+        case "type":
+            kinds = [wanted] if isinstance(wanted, str) else [k for k in wanted if k != "null"]
+            rule = f"must be of type {' or '.join(kinds)}"
+        case "enum":
+            rule = f"must be one of {', '.join(map(str, wanted))}"
+        case "minimum":
+            rule = f"must be at least {wanted}"
+        case "exclusiveMinimum":
+            rule = f"must be greater than {wanted}"
+        case "minLength" | "minItems":
+            rule = "must not be empty"
+        case _:
+            rule = f"is not valid ({error.validator}: {wanted})"
+    return f"Setting {name} {rule}"
+
+
+def settings_from_environment(
+    schema: JSONSchema, prefix: str, environment: Mapping[str, str]
+) -> dict[str, t.Any]:
+    """The settings in environment variables, `{prefix}{SETTING}`.
+
+    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot
+    be read stays a string, for `check_settings` to complain about.
+    """
+    found: dict[str, t.Any] = {}
+    for name, declared in schema["properties"].items():
+        text = environment.get(prefix + name.upper())
+        if text is not None:
+            kinds = declared.get("type", [])
+            found[name] = _value(text, [kinds] if isinstance(kinds, str) else kinds)
+    return found
+
+
+def _value(text: str, kinds: list[str]) -> object:
+    if "string" in kinds:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.split(",") if "array" in kinds else text
+
+
+def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str, t.Any]:
+    """The settings with the schema's defaults where nothing, or null, was given."""
+    defaults = {
+        name: declared["default"]
+        for name, declared in schema["properties"].items()
+        if "default" in declared
+    }
+    return defaults | {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,135 @@
+"""Addresses, credentials and settings."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from rainfocus_client.connection import Connection
+from rainfocus_client.credentials import ApiProfile, OAuth, credentials_from_settings
+from rainfocus_client.errors import SettingsError
+from rainfocus_client.settings import (
+    check_settings,
+    settings_from_environment,
+    settings_schema,
+    with_defaults,
+)
+
+SCHEMA = settings_schema({"event_codes": {"type": "array", "items": {"type": "string"}}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "https://events.rainfocus.com/api/acme/v3/attendee/search"),
+        ({"environment": "prod"}, "https://events.rainfocus.com/api/acme/v3/attendee/search"),
+        ({"environment": "stg"}, "https://events-stg.rainfocus.com/api/acme/v3/attendee/search"),
+        ({"environment": "dev"}, "https://events-dev.rainfocus.com/api/acme/v3/attendee/search"),
+        (
+            {"environment": "stg", "api_url": "https://www.example.com/max-api/"},
+            "https://www.example.com/max-api/acme/v3/attendee/search",
+        ),
+    ],
+)
+def test_call_address(settings: dict[str, str], url: str) -> None:
+    assert Connection.from_settings({"org_id": "acme", **settings}).url("attendee/search") == url
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "https://events.rainfocus.com/oidc/token"),
+        ({"environment": "stg"}, "https://events-stg.rainfocus.com/oidc/token"),
+        ({"api_url": "http://127.0.0.1:8765/api"}, "http://127.0.0.1:8765/oidc/token"),
+        ({"token_url": "https://login.example.com/t"}, "https://login.example.com/t"),
+    ],
+)
+def test_token_address(settings: dict[str, str], url: str) -> None:
+    assert Connection.from_settings({"org_id": "acme", **settings}).token_url == url
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"org_id": "a/b"},
+        {"org_id": "a b"},
+        {"environment": "stg.evil.com/"},
+        {"api_url": "ftp://host/api"},
+        {"api_url": "https:///api"},
+        {"api_url": "https://user:secret@host/api"},
+        {"api_url": "https://host/api?x=1"},
+        {"api_url": "https://ho st/api"},
+        {"token_url": "host/token"},
+    ],
+)
+def test_malformed_addresses_are_refused_without_being_shown(settings: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Connection.from_settings({"org_id": "acme", **settings})
+    assert next(iter(settings)) in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_an_api_profile_travels_as_a_header() -> None:
+    credentials = credentials_from_settings({"api_profile": "abc123"})
+    assert isinstance(credentials, ApiProfile)
+    assert credentials.headers() == {"apiProfile": "abc123"}
+    assert "abc123" not in repr(credentials)
+
+
+def test_basic_authentication_of_the_token_request() -> None:
+    credentials = credentials_from_settings({"client_id": "my:id", "client_secret": "p@ss"})
+    assert isinstance(credentials, OAuth)
+    request = credentials.token_request("https://host/token")
+    assert request.form == {"grant_type": "client_credentials"}
+    # RFC 6749 §2.3.1: both parts are form-encoded first.
+    expected = base64.b64encode(b"my%3Aid:p%40ss").decode()
+    assert request.headers["Authorization"] == f"Basic {expected}"
+    assert "p@ss" not in repr(credentials) + repr(request)
+
+
+def test_post_authentication_of_the_token_request() -> None:
+    credentials = OAuth("id", "secret", "post")
+    request = credentials.token_request("https://host/token")
+    assert request.form == {
+        "grant_type": "client_credentials",
+        "client_id": "id",
+        "client_secret": "secret",
+    }
+    assert "Authorization" not in request.headers
+
+
+def test_faults_of_settings_are_named_without_values() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        check_settings({"client_secret": 12345, "max_retries": -1}, SCHEMA, "TAP_")
+    assert str(refusal.value) == (
+        "Setting client_secret must be of type string; Setting max_retries must be at least 0; "
+        "Setting org_id is missing: set it in the config or as TAP_ORG_ID."
+    )
+
+
+def test_settings_from_the_environment_have_their_types() -> None:
+    environment = {
+        "TAP_ORG_ID": "42",
+        "TAP_MAX_RETRIES": "3",
+        "TAP_REQUESTS_PER_SECOND": "2.5",
+        "TAP_EVENT_CODES": '["a", "b"]',
+        "TAP_REQUEST_TIMEOUT": "soon",
+        "OTHER": "x",
+    }
+    assert settings_from_environment(SCHEMA, "TAP_", environment) == {
+        "org_id": "42",
+        "max_retries": 3,
+        "requests_per_second": 2.5,
+        "event_codes": ["a", "b"],
+        "request_timeout": "soon",
+    }
+    assert settings_from_environment(SCHEMA, "TAP_", {"TAP_EVENT_CODES": "a,b"}) == {
+        "event_codes": ["a", "b"]
+    }
+
+
+def test_defaults_fill_what_is_missing_or_null() -> None:
+    settings = with_defaults({"org_id": "acme", "max_retries": None, "api_url": None}, SCHEMA)
+    assert settings["max_retries"] == 6
+    assert settings["environment"] == "prod"
+    assert "api_url" not in settings

@@ -1,0 +1,73 @@
+"""What must never be shown, and how a command ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from rainfocus_client.redaction import Redactor
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("to user.name+x@mail.company.com now", "to [email] now"),
+        ("GET /api/x?email=user%40company.com&a=1 HTTP/1.1", "GET /api/x?[query] HTTP/1.1"),
+        ("the s3cr3t is out", "the [secret] is out"),
+        ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer [secret]"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [secret]"),
+        ("is it 5 or 6? nobody knows", "is it 5 or 6? nobody knows"),
+        ("user%40company.com", "[email]"),
+    ],
+)
+def test_redaction(text: str, clean: str) -> None:
+    assert Redactor("s3cr3t", None, "")(text) == clean
+
+
+PROGRAM = """
+import logging, sys
+from rainfocus_client.command import run_command
+from rainfocus_client.errors import RainFocusError
+from rainfocus_client.redaction import Redactor, protect_logs
+logging.basicConfig(format="%(levelname)s %(message)s", level={level})
+protect_logs(Redactor("s3cr3t"))
+def work():
+    {work}
+run_command(work, logging.getLogger("x"))
+"""
+
+
+def run(work: str, level: str = "logging.INFO") -> subprocess.CompletedProcess[str]:
+    program = PROGRAM.format(work=work, level=level)
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_our_errors_end_in_one_line() -> None:
+    done = run("raise RainFocusError('do this with s3cr3t')")
+    assert (done.returncode, done.stderr) == (1, "ERROR do this with [secret]\n")
+
+
+def test_other_errors_show_kind_and_place_only() -> None:
+    done = run("{}['user@company.com']")
+    assert done.returncode == 1
+    assert done.stderr.startswith("ERROR Unexpected KeyError in ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "company" not in done.stderr
+
+
+def test_debug_shows_the_way_to_an_unexpected_error() -> None:
+    done = run("raise ValueError('Ada Lovelace')", "logging.DEBUG")
+    assert "in work" in done.stderr
+    assert "ValueError: Ada" not in done.stderr
+
+
+def test_success_is_exit_code_0() -> None:
+    assert run("pass").returncode == 0
+
+
+def test_libraries_are_redacted_too() -> None:
+    done = run("logging.getLogger('urllib3').warning('%s for %s', 'x', 'user@company.com')")
+    assert done.stderr == "WARNING x for [email]\n"
