@@ -1,0 +1,63 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from rainfocus_sandbox.api import Api, not_found
+from rainfocus_sandbox.apilog import ApiLog
+from rainfocus_sandbox.control import control_routes
+from rainfocus_sandbox.oauth import TokenEndpoint
+
+if t.TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from rainfocus_sandbox.store import Store
+
+_COMMIT_INTERVAL_S = 0.05
+
+
+def create_app(store: Store, stop: Callable[[], None]) -> Starlette:
+    """Return the application over `store`; `stop` is what `POST /sandbox/stop` calls.
+
+    Replies do not wait for the disk: what is written is committed on a timer, and a sandbox that
+    is killed loses at most the last 50 ms. Whoever reads through the server sees it at once.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        committing = asyncio.create_task(_commit_regularly(store))
+        yield
+        committing.cancel()
+        with suppress(asyncio.CancelledError):
+            await committing
+        store.commit()
+
+    async def answer_not_found(_request: Request, _error: Exception) -> Response:
+        return not_found()
+
+    app = Starlette(
+        routes=[
+            Route("/oidc/token", ApiLog(TokenEndpoint(store), store)),
+            Route("/api/{path:path}", ApiLog(Api(store), store)),
+            *control_routes(store, stop),
+        ],
+        exception_handlers={404: answer_not_found},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _commit_regularly(store: Store) -> None:
+    while True:
+        await asyncio.sleep(_COMMIT_INTERVAL_S)
+        store.commit()

@@ -1,0 +1,56 @@
+"""The customer's custom attributes: ids, codes, labels and choices."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from rainfocus_sandbox.ids import generator, made_id
+
+_MADE_MS = 1_704_880_800_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A custom attribute; `choices` maps each value to its attribute-value id."""
+
+    attribute_id: str
+    code: str
+    name: str
+    choices: t.Mapping[str, str]
+
+
+def _attribute(number: int, code: str, name: str, *values: str) -> Attribute:
+    rng = generator("attribute", code)
+    made_ms = _MADE_MS + number * 60_000
+    return Attribute(
+        attribute_id=made_id(made_ms, 1, rng),
+        code=code,
+        name=name,
+        choices={v: made_id(made_ms, 2 + n, rng) for n, v in enumerate(values)},
+    )
+
+
+DIET = _attribute(1, "diet", "Dietary needs", "None", "Vegan", "Vegetarian", "Halal", "Gluten free")
+SHIRT = _attribute(2, "shirtSize", "T-shirt size", "S", "M", "L", "XL")
+INTERESTS = _attribute(3, "interests", "Interests", "AI", "Analytics", "Cloud", "Data", "Security")
+TRACK = _attribute(4, "track", "Track", "AI", "Analytics", "Cloud", "Data", "Security")
+LEVEL = _attribute(5, "level", "Technical level", "Beginner", "Intermediate", "Advanced")
+SPONSORSHIP = _attribute(6, "sponsorLevel", "Sponsorship level", "Gold", "Silver", "Bronze")
+
+BY_CODE = {a.code: a for a in (DIET, SHIRT, INTERESTS, TRACK, LEVEL, SPONSORSHIP)}
+BY_NAME = {a.name: a for a in BY_CODE.values()}
+
+
+def listed(attribute: Attribute, *values: str) -> dict[str, t.Any]:
+    """Return one entry of `attributes[]`, the first of the three shapes (reference §4.2).
+
+    Assumption: several values of one attribute stand comma-separated in `value`.
+    """
+    return {
+        "attributeId": attribute.attribute_id,
+        "name": attribute.name,
+        "code": attribute.code,
+        "value": ", ".join(values),
+        "attributeValues": [{"value": value} for value in values],
+    }

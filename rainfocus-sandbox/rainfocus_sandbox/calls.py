@@ -1,0 +1,195 @@
+"""The v3 calls that the sandbox answers (reference §4, §5, §7)."""
+
+from __future__ import annotations
+
+import base64
+import re
+import typing as t
+from dataclasses import dataclass
+from functools import partial
+
+from rainfocus_sandbox.clock import now_ms
+from rainfocus_sandbox.replies import (
+    Reply,
+    bad_email,
+    email_taken,
+    malformed,
+    missing,
+    success,
+    unknown_attendee,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rainfocus_sandbox.store import Entity, Store
+
+_DEFAULT_PAGE_SIZE = 1000
+_MAX_PAGE_SIZE = 10_000
+_NATURAL = re.compile(r"[0-9]{1,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a call is given: the event, the query of a GET, the body of a POST."""
+
+    event: str
+    query: Mapping[str, str]
+    body: Mapping[str, t.Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call: its method, its name in a refusal, and the function that answers it."""
+
+    method: str
+    endpoint: str
+    answer: Callable[[Store, Arguments], Reply]
+
+
+def _search(entity: Entity, store: Store, arguments: Arguments) -> Reply:
+    """Answer a search page by page.
+
+    Assumptions: the largest page is 10,000 records and larger sizes mean that; `since` compares
+    the time of the last change and includes it, so a change in the very millisecond of a
+    `timestamp` is not lost; of the filters by field name only `email` and `attendeeId` work,
+    without wildcards.
+    """
+    query = arguments.query
+    limit = min(_whole(query, "pageSize", _DEFAULT_PAGE_SIZE, least=1), _MAX_PAGE_SIZE)
+    since = _whole(query, "since", 0)
+    cursor = query.get("cursor")
+    now = now_ms()
+    page = store.page(
+        arguments.event,
+        entity,
+        limit=limit + 1,
+        after=_position(cursor, arguments.event, entity) if cursor is not None else 0,
+        since=since,
+        email=query["email"].strip().lower() if "email" in query else None,
+        attendee_id=query.get("attendeeId"),
+    )
+    members = [] if cursor is not None else [b'"timestamp":"%d"' % now]
+    if len(page) > limit:
+        page.pop()
+        members.append(b'"cursor":"%s"' % _cursor(arguments.event, entity, page[-1][0]))
+    members.append(b'"results":[%s]' % b",".join(body for _, body in page))
+    return success(*members, records=len(page))
+
+
+def _dump(entity: Entity, store: Store, arguments: Arguments) -> Reply:
+    """Answer a dump.
+
+    Assumption: without `pageSize` it ends after 1000 records (inferred, reference §5). There is
+    no cursor, so what is cut off is lost silently.
+    """
+    limit = _whole(arguments.query, "pageSize", _DEFAULT_PAGE_SIZE, least=1)
+    bodies = [body for _, body in store.page(arguments.event, entity, limit=limit)]
+    return success(b'"data":[%s]' % b",".join(bodies), records=len(bodies))
+
+
+def _load(store: Store, arguments: Arguments) -> Reply:
+    attendee_id = arguments.query.get("attendeeId")
+    if not attendee_id:
+        raise missing(parameter="attendeeId")
+    body = store.attendee(arguments.event, attendee_id)
+    if body is None:
+        raise unknown_attendee()
+    return success(b'"data":%s' % body, records=1)
+
+
+def _store(store: Store, arguments: Arguments) -> Reply:
+    """Create or update the attendee with that e-mail address.
+
+    Assumption: e-mail is the only match key, within the event, lower case and trimmed.
+    """
+    email = _email(arguments.body)
+    attendee_id = store.attendee_id(arguments.event, email)
+    if attendee_id is None:
+        attendee_id = store.add_attendee(arguments.event, email, arguments.body)
+    else:
+        store.touch(arguments.event, attendee_id, **{**arguments.body, "email": email})
+    return _stored(attendee_id)
+
+
+def _update(store: Store, arguments: Arguments) -> Reply:
+    """Update an attendee who exists.
+
+    Assumption: `attendeeId` is the key when it is sent, and an e-mail address beside it is the
+    attendee's new one, unless another attendee has it.
+    """
+    fields = dict(arguments.body)
+    attendee_id = fields.get("attendeeId")
+    if not attendee_id and "email" not in fields:
+        raise missing(parameter="attendeeId")
+    owner = None
+    if "email" in fields:
+        fields["email"] = _email(fields)
+        owner = store.attendee_id(arguments.event, fields["email"])
+    attendee_id = str(attendee_id) if attendee_id else owner
+    if attendee_id is None or store.attendee(arguments.event, attendee_id) is None:
+        raise unknown_attendee()
+    if owner not in {None, attendee_id}:
+        raise email_taken()
+    store.touch(arguments.event, attendee_id, **fields)
+    return _stored(attendee_id)
+
+
+def _stored(attendee_id: str) -> Reply:
+    """Tell the id.
+
+    Assumption: the reply of a store is not public; v2 `attendee/update` gives `attendeeId`.
+    """
+    return success(b'"attendeeId":"%s"' % attendee_id.encode(), records=1)
+
+
+def _email(body: Mapping[str, t.Any]) -> str:
+    email = body.get("email")
+    if email is None or not str(email).strip():
+        raise missing(parameter="email")
+    email = str(email).strip().lower()
+    name, _, domain = email.partition("@")
+    if not (name and domain) or "@" in domain or " " in email:
+        raise bad_email()
+    return email
+
+
+def _whole(query: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:
+    if name not in query:
+        return default
+    number = _natural(query[name])
+    if number is None or number < least:
+        raise malformed(parameter=name)
+    return number
+
+
+def _natural(text: str) -> int | None:
+    return int(text) if _NATURAL.fullmatch(text) else None
+
+
+def _cursor(event: str, entity: Entity, position: int) -> bytes:
+    return base64.urlsafe_b64encode(f"{event}/{entity}/{position}".encode())
+
+
+def _position(cursor: str, event: str, entity: Entity) -> int:
+    try:
+        found = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise malformed(parameter="cursor") from error
+    start, _, number = found.rpartition("/")
+    position = _natural(number)
+    if start != f"{event}/{entity}" or position is None:
+        raise malformed(parameter="cursor")
+    return position
+
+
+CALLS: Mapping[str, Call] = {
+    "attendee/search": Call("GET", "attendee", partial(_search, "attendee")),
+    "attendee/load": Call("GET", "attendee", _load),
+    "attendee/store": Call("POST", "attendeeStore", _store),
+    "attendee/update": Call("POST", "attendeeUpdate", _update),
+    "lead/search": Call("GET", "lead", partial(_search, "lead")),
+    "entityDataDump/session": Call("GET", "session", partial(_dump, "session")),
+    "entityDataDump/exhibitor": Call("GET", "exhibitor", partial(_dump, "exhibitor")),
+    "entityDataDump/speaker": Call("GET", "speaker", partial(_dump, "speaker")),
+}

@@ -1,0 +1,190 @@
+"""The `rainfocus-sandbox` command."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import click
+
+from rainfocus_sandbox import daemon, remote, report
+from rainfocus_sandbox.customer import ORG_ID
+from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.remote import Occupant, occupant
+from rainfocus_sandbox.seed import Sizes, seed
+from rainfocus_sandbox.server import DEFAULT_PORT, HOST, serve
+from rainfocus_sandbox.store import Store
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ENV = "RAINFOCUS_SANDBOX"
+_Command = t.TypeVar("_Command", bound="Callable[..., None]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Which sandbox the commands are about."""
+
+    database: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+def _size_options(command: _Command) -> _Command:
+    """Give `command` an option for each field of `Sizes`."""
+    for field in reversed(fields(Sizes)):
+        command = click.option(
+            f"--{field.name}",
+            type=click.IntRange(min=0),
+            default=field.default,
+            show_default=True,
+            envvar=f"{_ENV}_{field.name.upper()}",
+            show_envvar=True,
+            help="What all data is drawn from."
+            if field.name == "seed"
+            else f"How many {field.name} last year's event has.",
+        )(command)
+    return command
+
+
+@click.group(invoke_without_command=True, context_settings={"auto_envvar_prefix": _ENV})
+@click.option(
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path(".sandbox/rainfocus.db"),
+    show_default=True,
+    show_envvar=True,
+    help="The SQLite file; it and its folder are made when missing.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    show_envvar=True,
+    help=f"The port on {HOST}.",
+)
+@click.version_option(package_name="rainfocus-sandbox")
+@click.pass_context
+def cli(context: click.Context, database: Path, port: int) -> None:
+    """Run a RainFocus in a box: the v3 HTTP API over SQLite.
+
+    A simulator for demos, tests and benchmarks; passing against it proves nothing about RainFocus.
+    """
+    context.obj = _Target(database, port)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command("serve")
+@_size_options
+@click.pass_obj
+def serve_command(target: _Target, /, **sizes: int) -> None:
+    """Serve in the foreground; seed first when the database is new."""
+    serve(target.database, target.port, Sizes(**sizes))
+
+
+@cli.command()
+@_size_options
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60,
+    show_default=True,
+    show_envvar=True,
+    help="How many seconds to wait for the answer; a large seed needs more.",
+)
+@click.pass_obj
+def start(target: _Target, /, wait: float, **sizes: int) -> None:
+    """Start in the background and return when it answers."""
+    is_new = daemon.start(target.database, target.port, Sizes(**sizes), wait)
+    click.echo(
+        f"The sandbox {'answers' if is_new else 'already runs'} at {target.url}, "
+        f"API {target.url}/api, org {ORG_ID}, "
+        f"events {report.attendee_counts(remote.counts(target.port))}"
+    )
+
+
+@cli.command()
+@click.pass_obj
+def stop(target: _Target) -> None:
+    """Stop the sandbox."""
+    was_running = daemon.stop(target.port)
+    click.echo(
+        f"The sandbox on port {target.port} has stopped."
+        if was_running
+        else f"No sandbox runs on port {target.port}."
+    )
+
+
+@cli.command()
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Tell whether the sandbox runs and what is in it; exit 1 if it does not run."""
+    target = t.cast("_Target", context.obj)
+    if occupant(target.port) is not Occupant.SANDBOX:
+        click.echo(f"No sandbox runs on port {target.port}.")
+        context.exit(1)
+    click.echo(f"The sandbox runs at {target.url}, API {target.url}/api, org {ORG_ID}.\n")
+    click.echo(report.counts_table(remote.counts(target.port)))
+
+
+@cli.command()
+@_size_options
+@click.pass_obj
+def reset(target: _Target, /, **sizes: int) -> None:
+    """Seed anew, whether the sandbox runs or not; writes, tokens and the log are gone."""
+    if occupant(target.port) is Occupant.SANDBOX:
+        counts = remote.call(target.port, "POST", "/sandbox/reset", sizes, timeout=None)
+    else:
+        with Store(target.database) as store:
+            seed(store, Sizes(**sizes))
+            counts = store.counts()
+    click.echo(f"Seeded anew: events {report.attendee_counts(counts)}")
+
+
+@cli.command()
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Show this many of the last calls one by one, too."
+)
+@click.pass_obj
+def log(target: _Target, limit: int | None) -> None:
+    """Show what the API saw: calls, records and refusals per call and event."""
+    if not target.database.exists():
+        message = f"there is no database {target.database}: make one with rainfocus-sandbox start"
+        raise SandboxError(message)
+    with Store(target.database) as store:
+        summary = store.log_summary()
+        calls = store.log(limit) if limit else []
+    if not summary:
+        click.echo("The API has not been called yet.")
+        return
+    click.echo(f"What the API of the sandbox {target.database} saw, since it was last seeded:\n")
+    click.echo(report.log_table(summary))
+    if calls:
+        click.echo(f"\nThe last {len(calls)} calls:\n")
+        click.echo(report.log_lines(calls))
+
+
+def main() -> t.NoReturn:
+    """Run the command; what goes wrong becomes one line on stderr and exit code 1."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except SandboxError as error:
+        _fail(str(error))
+    except click.Abort:
+        _fail("interrupted")
+    sys.exit(code)
+
+
+def _fail(message: str) -> t.NoReturn:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(1)

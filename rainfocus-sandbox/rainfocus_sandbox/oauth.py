@@ -1,0 +1,74 @@
+"""The token endpoint: OAuth client credentials."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from urllib.parse import parse_qsl, unquote_plus
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rainfocus_sandbox.api import not_found
+from rainfocus_sandbox.apilog import entry_of
+from rainfocus_sandbox.replies import JSON
+from rainfocus_sandbox.store import TOKEN_LIFETIME_S
+
+if t.TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from rainfocus_sandbox.store import Store
+
+
+class TokenEndpoint:
+    """Issues access tokens.
+
+    Assumption: all of it. That OAuth (Global) profiles use client credentials is documented; the
+    URL, the way the secret is sent, the lifetime and the replies are not (reference §2.2). The
+    path is the one that the host's OIDC discovery document names, the rest is RFC 6749.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Issue tokens out of `store`."""
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        request = Request(scope, receive)
+        response = await self._answer(request) if request.method == "POST" else not_found()
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        entry_of(request.scope).call = "oidc/token"
+        body = (await request.body()).decode(errors="replace")
+        form = dict(parse_qsl(body, keep_blank_values=True))
+        if form.get("grant_type") != "client_credentials":
+            return _json(400, {"error": "unsupported_grant_type"})
+        client_id, client_secret = _basic(request) or (
+            form.get("client_id", ""),
+            form.get("client_secret", ""),
+        )
+        token = self._store.issue_token(client_id, client_secret)
+        if token is None:
+            return _json(401, {"error": "invalid_client"})
+        return _json(
+            200,
+            {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME_S},
+        )
+
+
+def _basic(request: Request) -> tuple[str, str] | None:
+    """Return id and secret of HTTP Basic, which RFC 6749 §2.3.1 wants form-encoded."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, _, client_secret = base64.b64decode(encoded).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return unquote_plus(client_id), unquote_plus(client_secret)
+
+
+def _json(status: int, content: dict[str, t.Any]) -> Response:
+    return Response(orjson.dumps(content), status, media_type=JSON)

@@ -1,0 +1,53 @@
+"""A look at the port from outside: does a sandbox answer there, and what does it say."""
+
+from __future__ import annotations
+
+import enum
+import http.client
+import typing as t
+from contextlib import closing
+
+import orjson
+
+from rainfocus_sandbox.control import NAME
+from rainfocus_sandbox.server import HOST
+
+_PATIENCE_S = 5
+
+
+class Occupant(enum.Enum):
+    """Who holds the port."""
+
+    NOBODY = enum.auto()
+    SANDBOX = enum.auto()
+    STRANGER = enum.auto()
+
+
+def occupant(port: int) -> Occupant:
+    """Find out who holds `port`."""
+    try:
+        health = call(port, "GET", "/sandbox/health")
+    except ConnectionRefusedError:
+        return Occupant.NOBODY
+    except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
+        return Occupant.STRANGER
+    is_sandbox = isinstance(health, dict) and health.get("name") == NAME
+    return Occupant.SANDBOX if is_sandbox else Occupant.STRANGER
+
+
+def call(
+    port: int,
+    method: str,
+    path: str,
+    body: t.Mapping[str, t.Any] | None = None,
+    timeout: float | None = _PATIENCE_S,
+) -> t.Any:  # noqa: ANN401
+    """Call the sandbox on `port`, past any proxy, and return what it answers."""
+    with closing(http.client.HTTPConnection(HOST, port, timeout=timeout)) as connection:
+        connection.request(method, path, orjson.dumps(body) if body is not None else None)
+        return orjson.loads(connection.getresponse().read())
+
+
+def counts(port: int) -> dict[str, dict[str, int]]:
+    """Return the counts of the sandbox on `port`."""
+    return t.cast("dict[str, dict[str, int]]", call(port, "GET", "/sandbox/counts"))

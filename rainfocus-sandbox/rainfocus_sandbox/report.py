@@ -1,0 +1,93 @@
+"""The tables that the commands print."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+
+from rainfocus_sandbox.clock import iso
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rainfocus_sandbox.store import LoggedCall
+
+
+def table(rows: Iterable[Sequence[object]]) -> str:
+    """Align `rows`, the first of which is the heading; numbers stand right."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    is_number = [all(cell.isdigit() for cell in column[1:]) for column in zip(*texts, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, is_number, strict=True)
+        ).rstrip()
+        for row in texts
+    )
+
+
+def counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Show what every event has."""
+    names = list(next(iter(counts.values()), {}))
+    return table(
+        [["event", *names], *([event, *of.values()] for event, of in counts.items())],
+    )
+
+
+def attendee_counts(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Show in one line how many attendees every event has."""
+    return ", ".join(f"{event} ({of['attendees']} attendees)" for event, of in counts.items())
+
+
+def log_table(summary: Iterable[tuple[str, str, int, str, int, int]]) -> str:
+    """Show per call and event how often it was called and how that ended."""
+    groups = defaultdict(list)
+    for call, event, status, code, calls, records in summary:
+        groups[call, event].append((status, code, calls, records))
+    rows = [
+        [
+            call,
+            event or "-",
+            sum(calls for _, _, calls, _ in outcomes),
+            sum(records for _, _, _, records in outcomes),
+            sum(calls for status, code, calls, _ in outcomes if _is_refused(status, code)),
+            ", ".join(f"{calls} x {_outcome(status, code)}" for status, code, calls, _ in outcomes),
+        ]
+        for (call, event), outcomes in groups.items()
+    ]
+    return table([["call", "event", "calls", "records", "refused", "outcomes"], *rows])
+
+
+def log_lines(calls: Iterable[LoggedCall]) -> str:
+    """Show calls one by one."""
+    return table(
+        [
+            ["time", "method", "call", "event", "profile", "outcome", "records", "ms"],
+            *(
+                [
+                    iso(c.time_ms),
+                    c.method,
+                    c.call,
+                    c.event or "-",
+                    c.profile or "-",
+                    _outcome(c.status, c.code),
+                    c.records,
+                    f"{c.milliseconds:.1f}",
+                ]
+                for c in calls
+            ),
+        ]
+    )
+
+
+def _is_refused(status: int, code: str) -> bool:
+    return status != 200 or code not in {"", "0"}  # noqa: PLR2004
+
+
+def _outcome(status: int, code: str) -> str:
+    if not _is_refused(status, code):
+        return "ok"
+    if not status:
+        return "no reply"
+    return f"HTTP {status} code {code}" if code else f"HTTP {status}"

@@ -1,0 +1,402 @@
+"""Everything the sandbox knows, in one SQLite file behind one connection."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+import typing as t
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from importlib import resources
+from itertools import islice
+
+import orjson
+
+from rainfocus_sandbox.clock import iso, now_ms
+from rainfocus_sandbox.customer import Event, Profile
+from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.ids import new_id
+from rainfocus_sandbox.merge import Record, merge
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+Entity = t.Literal["attendee", "lead", "session", "exhibitor", "speaker"]
+
+TOKEN_LIFETIME_S = 3600
+
+_APPLICATION_ID = 0x52465342
+_SCHEMA_VERSION = 1
+_CHUNK = 10_000
+_SCHEMA = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+_INSERT_RECORD = (
+    "INSERT INTO record (event, entity, attendee_id, email, modified_ms, body) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record on its way into the database, with the columns that calls search by."""
+
+    body: Record
+    modified_ms: int
+    attendee_id: str | None = None
+    email: str | None = None
+
+
+@dataclass(slots=True)
+class LoggedCall:
+    """A row of the API log: what was called and how it ended, no bodies, addresses or tokens."""
+
+    time_ms: int
+    method: str
+    call: str = "unknown"
+    event: str = ""
+    profile: str = ""
+    status: int = 0
+    code: str = ""
+    milliseconds: float = 0.0
+    records: int = 0
+
+
+class Store:
+    """The database.
+
+    The server and the tests beside it share this object and its one connection, so that whatever
+    is written is read at once; a lock lets one statement through at a time. Writes reach the disk
+    with `commit`, which the server calls on a timer.
+    """
+
+    def __init__(self, database: Path) -> None:
+        """Open `database`, or make it and its folder.
+
+        Raises:
+            SandboxError: The file cannot be written, or is something else than a sandbox.
+        """
+        self.database = database
+        self._lock = threading.RLock()
+        self._db = _connect(database)
+
+    def __enter__(self) -> t.Self:
+        """Return the store."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Commit and close."""
+        self.close()
+
+    def close(self) -> None:
+        """Commit and close."""
+        with self._lock, closing(self._db):
+            self._db.commit()
+
+    def commit(self) -> None:
+        """Write to the disk what is not there yet."""
+        with self._lock:
+            self._db.commit()
+
+    # The whole database
+
+    def clear(self) -> None:
+        """Forget everything: records, tokens, switches and the log."""
+        with self._lock:
+            self._db.commit()
+            for (name,) in self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+                self._db.execute(f"DROP TABLE {name}")
+            self._db.executescript(_SCHEMA)
+
+    def add(self, event: str, entity: Entity, rows: Iterable[Row]) -> None:
+        """Append `rows`, however many, and commit them in chunks."""
+        values = (
+            (event, entity, r.attendee_id, r.email, r.modified_ms, _text(r.body)) for r in rows
+        )
+        with self._lock:
+            while chunk := list(islice(values, _CHUNK)):
+                self._db.executemany(_INSERT_RECORD, chunk)
+                self._db.commit()
+
+    def found(self, events: Iterable[Event], profiles: Iterable[Profile]) -> None:
+        """Enter the customer, which is what makes the database count as seeded."""
+        with self._lock:
+            self._db.executemany(
+                "INSERT INTO event (code, name) VALUES (?, ?)", ((e.code, e.name) for e in events)
+            )
+            self._db.executemany(
+                "INSERT INTO profile (name, client_id, client_secret, token, event) "
+                "VALUES (:name, :client_id, :client_secret, :token, :event)",
+                map(asdict, profiles),
+            )
+            self._db.commit()
+
+    def seeded(self) -> bool:
+        """Tell whether a conference has been seeded to its end."""
+        return bool(self._rows("SELECT 1 FROM event"))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many of each thing every event has."""
+        counts = {
+            code: dict.fromkeys(
+                ("attendees", "sessions", "session_times", "exhibitors", "leads", "speakers"), 0
+            )
+            for (code,) in self._rows("SELECT code FROM event ORDER BY code")
+        }
+        for event, entity, number in self._rows(
+            "SELECT event, entity, count(*) FROM record GROUP BY event, entity"
+        ):
+            counts[event][f"{entity}s"] = number
+        for event, number in self._rows(
+            "SELECT event, sum(json_array_length(body, '$.times')) FROM record "
+            "WHERE entity = 'session' GROUP BY event"
+        ):
+            counts[event]["session_times"] = number
+        return counts
+
+    # Who may call what
+
+    def has_event(self, code: str) -> bool:
+        """Tell whether there is an event `code`."""
+        return bool(self._rows("SELECT 1 FROM event WHERE code = ?", code))
+
+    def issue_token(self, client_id: str, client_secret: str) -> str | None:
+        """Return a new access token, or nothing when the credentials are wrong."""
+        found = self._rows(
+            "SELECT name FROM profile WHERE client_id = ? AND client_secret = ?",
+            client_id,
+            client_secret,
+        )
+        if not found:
+            return None
+        token = secrets.token_urlsafe(24)
+        self._change(
+            "INSERT INTO access_token (token, profile, expires_ms) VALUES (?, ?, ?)",
+            token,
+            found[0][0],
+            now_ms() + TOKEN_LIFETIME_S * 1000,
+        )
+        return token
+
+    def expire_tokens(self) -> None:
+        """Let every access token issued so far run out now."""
+        self._change("UPDATE access_token SET expires_ms = 0")
+
+    def profile_of_access_token(self, token: str) -> Profile | None:
+        """Return the profile that `token` was issued to, unless it has expired."""
+        return self._profile(
+            "SELECT name, client_id, client_secret, profile.token, event FROM profile "
+            "JOIN access_token ON access_token.profile = profile.name "
+            "WHERE access_token.token = ? AND expires_ms > ?",
+            token,
+            now_ms(),
+        )
+
+    def profile_of_api_token(self, token: str) -> Profile | None:
+        """Return the API profile whose token is `token`."""
+        return self._profile(
+            "SELECT name, client_id, client_secret, token, event FROM profile WHERE token = ?",
+            token,
+        )
+
+    def deny(self, profile: str, call: str) -> None:
+        """Switch `call` off for the profile of that name, e.g. `oauth-global`, `attendee/store`."""
+        self._known_profile(profile)
+        self._change("INSERT OR IGNORE INTO denied (profile, call) VALUES (?, ?)", profile, call)
+
+    def allow(self, profile: str, call: str) -> None:
+        """Switch `call` on again for the profile of that name."""
+        self._known_profile(profile)
+        self._change("DELETE FROM denied WHERE profile = ? AND call = ?", profile, call)
+
+    def is_denied(self, profile: str, call: str) -> bool:
+        """Tell whether `call` is switched off for the profile of that name."""
+        return bool(
+            self._rows("SELECT 1 FROM denied WHERE profile = ? AND call = ?", profile, call)
+        )
+
+    # Reading records
+
+    def page(  # noqa: PLR0913
+        self,
+        event: str,
+        entity: Entity,
+        *,
+        limit: int,
+        after: int = 0,
+        since: int = 0,
+        email: str | None = None,
+        attendee_id: str | None = None,
+    ) -> list[tuple[int, bytes]]:
+        """Return positions and bodies of at most `limit` records behind position `after`."""
+        conditions = ["event = ?", "entity = ?", "position > ?", "modified_ms >= ?"]
+        values: list[str | int] = [event, entity, after, since]
+        if email is not None:
+            conditions.append("email = ?")
+            values.append(email)
+        if attendee_id is not None:
+            conditions.append("attendee_id = ?")
+            values.append(attendee_id)
+        return self._rows(
+            "SELECT position, CAST(body AS BLOB) FROM record "  # noqa: S608
+            f"WHERE {' AND '.join(conditions)} ORDER BY position LIMIT ?",
+            *values,
+            limit,
+        )
+
+    def attendee(self, event: str, attendee_id: str) -> bytes | None:
+        """Return the attendee as stored."""
+        page = self.page(event, "attendee", limit=1, attendee_id=attendee_id)
+        return page[0][1] if page else None
+
+    def attendee_id(self, event: str, email: str) -> str | None:
+        """Return the id of the attendee with that e-mail address, lower case and trimmed."""
+        found = self._rows(
+            "SELECT attendee_id FROM record WHERE event = ? AND entity = 'attendee' AND email = ?",
+            event,
+            email,
+        )
+        return t.cast("str", found[0][0]) if found else None
+
+    def attendees(self, event: str) -> list[Record]:
+        """Return every attendee of the event, in the order of their arrival."""
+        return [orjson.loads(body) for _, body in self.page(event, "attendee", limit=-1)]
+
+    # Writing attendees
+
+    def add_attendee(self, event: str, email: str, fields: t.Mapping[str, t.Any]) -> str:
+        """Store a new attendee and return the id."""
+        attendee_id, now = new_id(), now_ms()
+        record: Record = {"attendeeId": attendee_id, "registered": "false", "checkedin": "false"}
+        merge(record, fields)
+        record |= {"email": email, "createDate": iso(now), "modifiedDate": iso(now)}
+        self._change(_INSERT_RECORD, event, "attendee", attendee_id, email, now, _text(record))
+        return attendee_id
+
+    def touch(self, event: str, attendee_id: str, /, **fields: t.Any) -> None:  # noqa: ANN401
+        """Write `fields` into an attendee, who counts as modified now.
+
+        Raises:
+            KeyError: There is no such attendee.
+        """
+        with self._lock:
+            body = self.attendee(event, attendee_id)
+            if body is None:
+                raise KeyError(attendee_id)
+            record: Record = orjson.loads(body)
+            merge(record, fields)
+            now = now_ms()
+            record["modifiedDate"] = iso(now)
+            self._change(
+                "UPDATE record SET email = ?, modified_ms = ?, body = ? "
+                "WHERE event = ? AND entity = 'attendee' AND attendee_id = ?",
+                record["email"].strip().lower(),
+                now,
+                _text(record),
+                event,
+                attendee_id,
+            )
+
+    # The API log
+
+    def log_call(self, call: LoggedCall) -> None:
+        """Add a row to the API log."""
+        self._change(
+            "INSERT INTO api_log "
+            "(time_ms, method, call, event, profile, status, code, milliseconds, records) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            call.time_ms,
+            call.method,
+            call.call,
+            call.event,
+            call.profile,
+            call.status,
+            call.code,
+            call.milliseconds,
+            call.records,
+        )
+
+    def log(self, limit: int = -1) -> list[LoggedCall]:
+        """Return the last `limit` rows of the API log, or all of them, oldest first."""
+        rows = self._rows(
+            "SELECT time_ms, method, call, event, profile, status, code, milliseconds, records "
+            "FROM api_log ORDER BY number DESC LIMIT ?",
+            limit,
+        )
+        return [LoggedCall(*row) for row in reversed(rows)]
+
+    def log_summary(self) -> list[tuple[str, str, int, str, int, int]]:
+        """Return call, event, status, responseCode, number of calls, number of records."""
+        return self._rows(
+            "SELECT call, event, status, code, count(*), sum(records) FROM api_log "
+            "GROUP BY call, event, status, code ORDER BY call, event, status, code"
+        )
+
+    def _rows(self, sql: str, *values: str | int) -> list[t.Any]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _change(self, sql: str, *values: str | float | None) -> None:
+        with self._lock:
+            self._db.execute(sql, values)
+
+    def _profile(self, sql: str, *values: str | int) -> Profile | None:
+        found = self._rows(sql, *values)
+        return Profile(*found[0]) if found else None
+
+    def _known_profile(self, name: str) -> None:
+        if not self._rows("SELECT 1 FROM profile WHERE name = ?", name):
+            raise KeyError(name)
+
+
+def _text(record: Record) -> str:
+    return orjson.dumps(record).decode()
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(database, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        message = f"cannot open the database {database}: {error}"
+        raise SandboxError(message) from error
+    try:
+        _prepare(db, database)
+    except sqlite3.OperationalError as error:
+        db.close()
+        message = f"cannot write the database {database}: {error}"
+        raise SandboxError(message) from error
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise _not_a_sandbox(database) from error
+    except SandboxError:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, database: Path) -> None:
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    is_new = not db.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    if not is_new and (application_id, version) != (_APPLICATION_ID, _SCHEMA_VERSION):
+        raise _not_a_sandbox(database)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    if is_new:
+        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        db.executescript(_SCHEMA)
+
+
+def _not_a_sandbox(database: Path) -> SandboxError:
+    return SandboxError(
+        f"{database} is not a sandbox database of this version: "
+        "name another file with --database, or delete it"
+    )
