@@ -1,0 +1,18 @@
+"""The command `tap-rainfocus`."""
+
+from __future__ import annotations
+
+import typing as t
+
+from rainfocus_client.command import run_command
+
+from tap_rainfocus.tap import TapRainFocus
+
+
+def main() -> t.NoReturn:
+    """Run the tap; every failure ends in one line and exit code 1."""
+    run_command(TapRainFocus.cli, TapRainFocus.logger)
+
+
+if __name__ == "__main__":
+    main()

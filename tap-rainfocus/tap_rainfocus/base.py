@@ -1,0 +1,159 @@
+"""What all streams have in common: reading pages, shaping records, keeping the bookmark."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import typing as t
+
+import orjson
+from rainfocus_client.errors import EndpointDeniedError, RainFocusError, RefusedError
+from singer_sdk import Stream
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from typing_extensions import override
+
+from tap_rainfocus.progress import Progress
+from tap_rainfocus.shape import Shaper
+from tap_rainfocus.xdm import EVENT, record_schema
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_rainfocus.pages import Page, Record
+    from tap_rainfocus.tap import TapRainFocus
+    from tap_rainfocus.xdm import Group
+
+DUMP_PAGE_SIZE = 100_000
+"""A working client asks dumps for this many; without it they seem to be cut off."""
+
+
+class RainFocusStream(Stream):
+    """A stream of one RainFocus call.
+
+    A call that ends in `/search` is read page by page and incrementally, any other in one piece
+    and in full.
+    """
+
+    path: t.ClassVar[str]
+    groups: t.ClassVar[tuple[Group, ...]]
+
+    primary_keys = ("_id",)
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    _tap: TapRainFocus
+
+    def __init__(self, tap: TapRainFocus) -> None:
+        """Set up the stream as the tap's settings want it."""
+        overrides = tap.config.get("endpoints", {}).get(self.name, {})
+        codes = tuple(tap.config.get("custom_attributes", ()))
+        main, *others = self.groups
+        groups = (main.with_attributes(codes), *others)
+        super().__init__(tap=tap, schema=record_schema(groups))
+        self.call: str = overrides.get("path", self.path).strip("/")
+        self.searched = self.call.endswith("/search")
+        self.records_key: str = overrides.get("records_key") or (
+            "results" if self.searched else "data"
+        )
+        if self.searched:
+            self.replication_key = "timestamp"
+        self._id_path = (main.name, main.id_field)
+        self._shape = Shaper((*groups, EVENT), codes, self._warn_unreadable)
+
+    @property
+    @override
+    def partitions(self) -> list[dict[str, str]] | None:
+        # "event" is a key of every record, so that the SDK adds none of its own.
+        return [{"event": code} for code in self._tap.event_codes] or None
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """No signpost: it would come from this machine's clock."""
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        event = context["event"] if context else None
+        what = f"{self.name} of {event}" if event else self.name
+        progress = Progress(what, self.logger, lambda: self._tap.client.retries)
+        clock: str | None = None
+        try:
+            for page in self._pages(event, context):
+                clock = clock or page.clock
+                parts = [part for raw in page.records for part in self.parts(raw)]
+                for part in parts:
+                    yield self._record(part, event, clock)
+                progress.page(len(parts))
+        except EndpointDeniedError as denial:
+            self._tap.skip_denied(self.name, denial)
+            return
+        except RefusedError as refusal:
+            msg = f"{refusal} Check the event code {event}: is it right, may the profile use it?"
+            raise RainFocusError(msg) from refusal
+        progress.finish()
+        if self.searched and clock:
+            self._finish(clock, context)
+
+    def parts(self, raw: Record) -> Iterable[Record]:
+        """The records of this stream in one record of the reply."""
+        yield raw
+
+    def stable_content(self, raw: Record) -> object:
+        """What tells a record without an id from all others, run after run."""
+        return raw
+
+    @override
+    def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: t.Any) -> None:
+        # The only error the SDK tells here is followed by ours, which says what to do.
+        if level < logging.ERROR:
+            super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        """Leave the bookmark alone: only a finished download moves it."""
+
+    def _finish(self, clock: str, context: Context | None) -> None:
+        state = self.get_context_state(context)
+        state["replication_key"] = self.replication_key
+        state["replication_key_value"] = clock
+
+    def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
+        params: dict[str, str | int] = {"pageSize": DUMP_PAGE_SIZE}
+        if event:
+            params[self.config["event_parameter"]] = event
+        if not self.searched:
+            return self._tap.dumps.pages(self.call, params, self.records_key)
+        params["pageSize"] = self.config["page_size"]
+        if since := self.get_starting_timestamp(context):
+            params["since"] = _epoch_ms(since)
+        return self._tap.client.pages(self.call, params, self.records_key)
+
+    def _record(self, raw: Record, event: str | None, clock: str | None) -> Record:
+        shaped = self._shape(raw)
+        group, id_field = self._id_path
+        if event:
+            shaped.setdefault("event", {}).setdefault("code", event)
+        return {
+            "_id": shaped[group].get(id_field) or self._derived_id(raw, event),
+            "timestamp": clock,
+            "event": shaped.pop("event", {}),
+            **shaped,
+        }
+
+    def _derived_id(self, raw: Record, event: str | None) -> str:
+        self._tap.warn_once(
+            f"Stream {self.name}: a record came without {self._id_path[1]}; "
+            "its _id is a hash of its content."
+        )
+        content = orjson.dumps([event, self.stable_content(raw)], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(content).hexdigest()
+
+    def _warn_unreadable(self, field: str) -> None:
+        self.logger.warning("A value of %s cannot be read; such values become null.", field)
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

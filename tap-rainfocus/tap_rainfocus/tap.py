@@ -1,0 +1,193 @@
+"""The tap: its settings, its streams, and what the streams share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import typing as t
+from datetime import datetime
+from functools import cached_property
+
+from dotenv import find_dotenv, load_dotenv
+from rainfocus_client.connection import Connection
+from rainfocus_client.credentials import credentials_from_settings
+from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
+from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.settings import (
+    JSONSchema,
+    check_settings,
+    settings_from_environment,
+    settings_schema,
+    with_defaults,
+)
+from singer_sdk import Tap
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from typing_extensions import override
+
+from tap_rainfocus.client import RainFocusClient
+from tap_rainfocus.dumps import Dumps
+from tap_rainfocus.streams import STREAMS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_rainfocus.base import RainFocusStream
+
+_NAMES = {"type": "array", "items": {"type": "string", "minLength": 1}}
+
+SETTINGS: dict[str, JSONSchema] = {
+    "event_codes": {
+        **_NAMES,
+        "default": [],
+        "title": "Event codes",
+        "description": (
+            "Events to read, one after the other. May be empty when the API profile is bound "
+            "to one event."
+        ),
+    },
+    "start_date": {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "title": "Start date",
+        "description": (
+            "Where the first run of an incremental stream begins, such as 2026-01-01T00:00:00Z. "
+            "Not set: with everything."
+        ),
+    },
+    "page_size": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 1000,
+        "title": "Page size",
+        "description": "Records a page of a search call. RainFocus' own maximum is not public.",
+    },
+    "endpoints": {
+        "type": "object",
+        "default": {},
+        "additionalProperties": {
+            "type": "object",
+            "properties": {
+                "path": {"type": "string", "minLength": 1},
+                "records_key": {"type": "string", "minLength": 1},
+            },
+            "additionalProperties": False,
+        },
+        "title": "Endpoints",
+        "description": (
+            "Per stream, another call (path) and the key of its records (records_key). "
+            "A call that ends in /search is read incrementally, any other in full."
+        ),
+    },
+    "custom_attributes": {
+        **_NAMES,
+        "default": [],
+        "title": "Custom attributes",
+        "description": "Codes of custom attributes that become fields of their own.",
+    },
+}
+
+
+class TapRainFocus(Tap):
+    """Singer tap for RainFocus."""
+
+    name = "tap-rainfocus"
+    config_jsonschema: t.ClassVar[dict[str, t.Any]] = settings_schema(SETTINGS)
+    capabilities: t.ClassVar = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805
+        load_dotenv(find_dotenv(usecwd=True))
+        cls.append_builtin_config(cls.config_jsonschema)
+        return settings_from_environment(cls.config_jsonschema, cls._env_var_prefix, os.environ)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self.append_builtin_config(self.config_jsonschema)
+        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
+            # One line a download says the same (see progress.py).
+            self.metrics_logger.setLevel(logging.WARNING)
+        self._config = with_defaults(self._config, self.config_jsonschema)
+        protect_logs(Redactor(self._config.get("client_secret"), self._config.get("api_profile")))
+        if raise_errors:
+            check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
+            Connection.from_settings(self._config)
+            credentials_from_settings(self._config)
+            _check_start_date(self._config.get("start_date"))
+        return []
+
+    @override
+    def discover_streams(self) -> Sequence[RainFocusStream]:
+        return [stream(self) for stream in STREAMS]
+
+    @property
+    def event_codes(self) -> list[str]:
+        """The events to read, each once."""
+        return list(dict.fromkeys(self.config["event_codes"]))
+
+    @cached_property
+    def client(self) -> RainFocusClient:
+        """The one client of the run."""
+        return RainFocusClient(
+            Connection.from_settings(self.config),
+            credentials_from_settings(self.config),
+            timeout=self.config["request_timeout"],
+            max_retries=self.config["max_retries"],
+            requests_per_second=self.config.get("requests_per_second"),
+            user_agent=f"{self.name}/{self.plugin_version}",
+            logger=self.logger,
+        )
+
+    @cached_property
+    def dumps(self) -> Dumps:
+        """The downloads that streams share."""
+        return Dumps(self.client, [stream.call for stream in self._selected])
+
+    def skip_denied(self, stream_name: str, denial: EndpointDeniedError) -> None:
+        """Go on without a stream that the API profile may not read.
+
+        Raises:
+            RainFocusError: No selected stream is left.
+        """
+        self._denied.add(stream_name)
+        if self._denied >= {stream.name for stream in self._selected}:
+            msg = f"Every selected stream is refused. {denial}"
+            raise RainFocusError(msg) from denial
+        self.logger.warning("Stream %s is skipped. %s", stream_name, denial)
+
+    def warn_once(self, message: str) -> None:
+        """Log a warning the first time it comes up."""
+        if message not in self._warned:
+            self._warned.add(message)
+            self.logger.warning("%s", message)
+
+    @cached_property
+    def _denied(self) -> set[str]:
+        return set()
+
+    @cached_property
+    def _warned(self) -> set[str]:
+        return set()
+
+    @property
+    def _selected(self) -> list[RainFocusStream]:
+        streams = t.cast("dict[str, RainFocusStream]", self.streams)
+        return [stream for stream in streams.values() if stream.selected]
+
+
+def _check_start_date(value: str | None) -> None:
+    try:
+        if value:
+            datetime.fromisoformat(value)
+    except ValueError as error:
+        msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
+        raise SettingsError(msg) from error

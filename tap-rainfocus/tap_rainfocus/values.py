@@ -1,0 +1,132 @@
+"""Reads single values out of RainFocus' many spellings.
+
+Every reader takes a value that is neither null nor empty and gives the regular form, or raises
+`ValueError` where the value cannot be read. Formats: rainfocus-api.md §4.0 and §4.2.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import UTC, datetime
+
+_TRUE = frozenset({"yes", "y", "true", "t", "on", "1", "1.0"})
+_FALSE = frozenset({"no", "n", "false", "f", "off", "0", "0.0"})
+_EPOCH_MS = re.compile(r"\d{11,14}")
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that survives every JSON reader."""
+
+
+def read_text(value: object) -> str:
+    """A string; numbers become their decimal form."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case _:
+            raise ValueError
+
+
+def read_boolean(value: object) -> bool:
+    """A boolean: Yes, "true", true, 1 and 1.0 are the same."""
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError
+
+
+def read_yes_no(value: object) -> str:
+    """`Yes` or `No`, the form of the XDM field `attendee.registered`."""
+    return "Yes" if read_boolean(value) else "No"
+
+
+def read_integer(value: object) -> int:
+    """An integer: 60, 60.0 and "60" are the same."""
+    try:
+        number = float("" if isinstance(value, bool) else t.cast("float", value))
+    except TypeError as error:
+        raise ValueError from error
+    if not number.is_integer() or abs(number) > MAX_INTEGER:
+        raise ValueError
+    return int(number)
+
+
+def read_moment(value: object) -> str:
+    """A moment as RFC 3339 in UTC with milliseconds; without a zone it is taken as UTC."""
+    moment = _parse(value)
+    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def read_local_time(value: object) -> str:
+    """A time of the event's place, `YYYY-MM-DD HH:MM:SS`, without a zone.
+
+    An offset is dropped, since the hour beside it is the local one; UTC says nothing about the
+    place, so a value that ends in Z, or counts milliseconds, cannot be read.
+    """
+    moment = _parse(value)
+    if moment.tzinfo is UTC:
+        raise ValueError
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def read_list(value: object) -> list[t.Any]:
+    """A list as it came; a single value becomes a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def read_attributes(value: object) -> list[dict[str, str | None]]:
+    """Custom attributes as one list of code, name and value, an entry per value.
+
+    Takes the three shapes of §4.2: `{code, name, value, attributeValues: [{value}]}`,
+    `{attribute_id, attribute, value}` and `{attribute, value}`.
+    """
+    if isinstance(value, dict):
+        value = [{"code": code, "value": content} for code, content in value.items()]
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ValueError
+    return [attribute for entry in value for attribute in _attributes(entry)]
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware datetime as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_epoch_ms(value: object) -> datetime:
+    """A moment from milliseconds since 1970, a number or a numeric string."""
+    try:
+        return datetime.fromtimestamp(read_integer(value) / 1000, UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError from error
+
+
+def _parse(value: object) -> datetime:
+    if not isinstance(value, str) or _EPOCH_MS.fullmatch(value.strip()):
+        return from_epoch_ms(value)
+    text = value.strip()
+    moment = datetime.fromisoformat(text.replace("/", "-"))
+    return moment.replace(tzinfo=UTC) if text[-1:] in {"Z", "z"} else moment
+
+
+def _attributes(entry: dict[str, t.Any]) -> t.Iterator[dict[str, str | None]]:
+    code = _first(entry, "code", "attribute_id", "attributeCode")
+    name = _first(entry, "name", "attribute")
+    inner = entry.get("attributeValues")
+    values = inner if isinstance(inner, list) and inner else [entry]
+    for item in values:
+        value = item.get("value") if isinstance(item, dict) else item
+        for single in read_list(value):
+            text = None if single is None or single == "" else read_text(single)
+            yield {"code": code, "name": name, "value": text}
+
+
+def _first(entry: dict[str, t.Any], *keys: str) -> str | None:
+    return next((read_text(entry[key]) for key in keys if entry.get(key) not in {None, ""}), None)
