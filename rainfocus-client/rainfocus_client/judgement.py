@@ -55,7 +55,7 @@ RULES = (
     ),
     Rule(
         TokenRefusedError,
-        "the access token is not accepted: check client_id, client_secret and environment.",
+        "the access token is not accepted: check the credentials and environment.",
         codes=frozenset({"107"}),
         statuses=frozenset({HTTPStatus.UNAUTHORIZED}),
     ),

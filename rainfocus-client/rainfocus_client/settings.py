@@ -153,6 +153,8 @@ def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
             rule = f"must be one of {', '.join(map(str, wanted))}"
         case "minimum":
             rule = f"must be at least {wanted}"
+        case "maximum":
+            rule = f"must be at most {wanted}"
         case "exclusiveMinimum":
             rule = f"must be greater than {wanted}"
         case "minLength" | "minItems":

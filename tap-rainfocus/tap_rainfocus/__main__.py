@@ -11,6 +11,8 @@ from tap_rainfocus.tap import TapRainFocus
 
 def main() -> t.NoReturn:
     """Run the tap; every failure ends in one line and exit code 1."""
+    # The SDK says at every start that it did nothing.
+    TapRainFocus.logger.addFilter(lambda record: "Skipping parse of env" not in str(record.msg))
     run_command(TapRainFocus.cli, TapRainFocus.logger)
 
 

@@ -58,6 +58,17 @@ def test_other_errors_show_kind_and_place_only() -> None:
     assert "company" not in done.stderr
 
 
+def test_a_missing_file_is_named() -> None:
+    done = run("open('config.json')")
+    assert (done.returncode, done.stderr) == (1, "ERROR There is no file config.json.\n")
+
+
+def test_a_broken_file_is_told() -> None:
+    done = run("import json; json.loads('{\\n s3cr3t')")
+    assert done.returncode == 1
+    assert done.stderr == ("ERROR A file given on the command line is not JSON: see its line 2.\n")
+
+
 def test_debug_shows_the_way_to_an_unexpected_error() -> None:
     done = run("raise ValueError('Ada Lovelace')", "logging.DEBUG")
     assert "in work" in done.stderr

@@ -1,0 +1,1 @@
+"""Singer target that writes attendee profiles to the RainFocus Attendee Store."""

@@ -1,0 +1,216 @@
+"""The target: its settings, and how it fits into the Singer SDK."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import typing as t
+from functools import cached_property
+
+from dotenv import find_dotenv, load_dotenv
+from rainfocus_client.connection import Connection
+from rainfocus_client.credentials import credentials_from_settings
+from rainfocus_client.errors import RainFocusError
+from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.settings import (
+    check_settings,
+    settings_from_environment,
+    settings_schema,
+    with_defaults,
+)
+from singer_sdk import Target
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from typing_extensions import override
+
+from target_rainfocus_attendees.load import Load, NotStoredError
+from target_rainfocus_attendees.messages import InputError, MessageReader, UnknownStreamError
+from target_rainfocus_attendees.sinks import AttendeeSink
+from target_rainfocus_attendees.wire import PACKAGE
+
+if t.TYPE_CHECKING:
+    from types import FrameType
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_rainfocus_attendees.messages import Message
+
+SETTINGS: dict[str, Message] = {
+    "event_code": {
+        "type": "string",
+        "minLength": 1,
+        "title": "Event code",
+        "description": "Code of the event whose Attendee Store is written to.",
+    },
+    "concurrency": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 256,
+        "default": 8,
+        "title": "Concurrency",
+        "description": "How many profiles are sent at the same time.",
+    },
+    "batch_size_rows": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 500,
+        "title": "Batch size",
+        "description": "After how many records the newest safe state is written.",
+    },
+    "streams": {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "title": "Streams",
+        "description": "Streams to load. Not set: every stream that has an e-mail field.",
+    },
+    "unmapped_streams": {
+        "type": "string",
+        "enum": ["skip", "fail"],
+        "default": "skip",
+        "title": "Unmapped streams",
+        "description": "What a stream without an e-mail field gets: skip (with a warning) or fail.",
+    },
+}
+
+
+class TargetRainFocusAttendees(Target):
+    """Writes attendee profiles to the RainFocus Attendee Store."""
+
+    name = PACKAGE
+    config_jsonschema: t.ClassVar[Message] = settings_schema(SETTINGS, required=("event_code",))
+    capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    default_sink_class = AttendeeSink
+    message_reader_class = MessageReader
+
+    def __init__(self, **kwargs: t.Any) -> None:  # noqa: ANN401
+        """Read and check the settings.
+
+        Args:
+            kwargs: As for `singer_sdk.Target`.
+
+        Raises:
+            SettingsError: They cannot work.
+        """
+        super().__init__(**kwargs)
+        protect_logs(Redactor(self.config.get("client_secret"), self.config.get("api_profile")))
+        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
+            # The summary line says the same (see summary.py).
+            self.metrics_logger.setLevel(logging.WARNING)
+        # Sinks hold nothing back, so that draining them takes no threads.
+        self.max_parallelism = 1
+
+    @cached_property
+    def load(self) -> Load:
+        """The run that all sinks take part in."""
+        return Load(self.config, self._write_state_message, self.logger)
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: t.IO[str] | None = None,
+    ) -> None:
+        """Run the command: load the input, and end in good order however it ends."""
+        if about:
+            cls.print_about(about_format)
+            return
+        target = cls(
+            config=config.config if config else {},
+            parse_env_config=bool(config and config.parse_env),
+        )
+        try:
+            target.process_lines(file_input)
+            target.process_endofpipe()
+        except NotStoredError:
+            raise
+        except SystemExit as stop:
+            target.load.end()
+            cls.logger.error(  # noqa: TRY400
+                "Stopped by a signal (exit code %s). %s", stop.code, target.load.progress_text()
+            )
+            raise
+        except Exception as error:
+            target.load.end(drain=True)
+            if isinstance(error, RainFocusError):
+                msg = f"{error} {target.load.progress_text()}"
+                raise RainFocusError(msg) from error
+            raise
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: Message) -> None:
+        """Add the settings for stream maps, and none of those a target gets by default.
+
+        There are no load methods, metadata columns or validation by schema here.
+        """
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    @override
+    def process_endofpipe(self) -> None:
+        super().process_endofpipe()
+        self.load.complete()
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> Message:  # noqa: N805
+        load_dotenv(find_dotenv(usecwd=True))
+        cls.append_builtin_config(cls.config_jsonschema)
+        return settings_from_environment(cls.config_jsonschema, cls._env_var_prefix, os.environ)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self.append_builtin_config(self.config_jsonschema)
+        self._config = with_defaults(self._config, self.config_jsonschema)
+        if raise_errors:
+            check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
+            Connection.from_settings(self.config)
+            credentials_from_settings(self.config)
+        return []
+
+    @override
+    def _process_state_message(self, message_dict: Message) -> None:
+        self._assert_line_requires(message_dict, requires={"value"})
+        self.load.state(message_dict["value"])
+
+    @override
+    def _process_activate_version_message(self, message_dict: Message) -> None:
+        """Do nothing: profiles are upserted, none is ever deleted."""
+
+    @override
+    def _process_batch_message(self, message_dict: Message) -> None:
+        msg = "The input holds BATCH messages: take batch_config out of the extractor's settings."
+        raise InputError(msg)
+
+    @override
+    def _assert_sink_exists(self, stream_name: str) -> None:
+        if not self.sink_exists(stream_name):
+            msg = f"A record of stream {stream_name} came before its schema: check the extractor."
+            raise UnknownStreamError(msg)
+
+    @override
+    def _write_state_message(self, state: Message) -> None:
+        try:
+            super()._write_state_message(state)
+        except BrokenPipeError as error:
+            msg = "The next command in the pipe ended early: see its messages."
+            raise RainFocusError(msg) from error
+
+    @override
+    def _handle_max_record_age(self) -> None:
+        """Do nothing: no record waits for a drain."""
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Unwind to `invoke`; here, in the middle of anything, no lock may be taken."""
+        sys.exit(128 + signal.Signals(signum))

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import typing as t
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from rainfocus_sandbox.seed import Sizes
+from rainfocus_sandbox.testing import running
+from target_rainfocus_attendees.__main__ import main
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from rainfocus_sandbox.testing import RunningSandbox
+
+Json: t.TypeAlias = dict[str, t.Any]
+
+EVENT = "summit26"
+COMMAND = [sys.executable, "-m", "target_rainfocus_attendees"]
+TEXT = {"type": ["string", "null"]}
+FIELDS = ("email", "firstname", "lastname", "companyname", "jobtitle", "city")
+SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "people",
+    "key_properties": [],
+    "schema": {"properties": dict.fromkeys(FIELDS, TEXT)},
+}
+
+
+class Ended(t.NamedTuple):
+    """How a run of the command ended."""
+
+    code: int
+    states: list[Json]
+    log: str
+
+    def lines(self, level: str) -> list[str]:
+        return [line for line in self.log.splitlines() if f"| {level} " in line]
+
+    @property
+    def error(self) -> str:
+        errors = self.lines("ERROR")
+        assert len(errors) == 1, self.log
+        assert "Traceback" not in self.log, self.log
+        return errors[0]
+
+    @property
+    def summary(self) -> str:
+        (line,) = (line for line in self.lines("INFO") if "Attendee Store" in line)
+        return line.partition("| Attendee Store ")[2]
+
+
+def record(email: object, **fields: object) -> Json:
+    return {"type": "RECORD", "stream": "people", "record": {"email": email, **fields}}
+
+
+def state(value: int) -> Json:
+    return {"type": "STATE", "value": {"n": value}}
+
+
+def _lines(messages: Iterable[Json | str]) -> str:
+    return "".join(f"{m if isinstance(m, str) else json.dumps(m)}\n" for m in messages)
+
+
+class Singer(t.NamedTuple):
+    """The making of input."""
+
+    schema: Json
+    record: Callable[..., Json]
+    state: Callable[[int], Json]
+
+
+@pytest.fixture
+def singer() -> Singer:
+    return Singer(SCHEMA, record, state)
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what a target in this process does to signals and logging."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    factory = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(factory)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+    sizes = Sizes(attendees=5, sessions=5, exhibitors=2, leads=2, speakers=2)
+    with running(tmp_path / "sandbox.db", sizes=sizes) as started:
+        yield started
+
+
+@pytest.fixture
+def settings(sandbox: RunningSandbox) -> Json:
+    return {
+        "org_id": sandbox.org_id,
+        "api_url": sandbox.api_url,
+        "client_id": sandbox.client_id,
+        "client_secret": sandbox.client_secret,
+        "event_code": EVENT,
+    }
+
+
+@pytest.fixture
+def stored(sandbox: RunningSandbox) -> Callable[[], dict[str, Json]]:
+    """What this test has stored, by e-mail address."""
+    before = {attendee["email"] for attendee in sandbox.store.attendees(EVENT)}
+
+    def read() -> dict[str, Json]:
+        attendees = sandbox.store.attendees(EVENT)
+        return {a["email"]: a for a in attendees if a["email"] not in before}
+
+    return read
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    def start(settings: Json | None, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(settings))
+        return subprocess.Popen(
+            [*COMMAND, "--config", str(config) if settings is not None else "ENV", *arguments],
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ended]:
+    def run(messages: Iterable[Json | str], settings: Json | None, **environment: str) -> Ended:
+        with start(settings, **environment) as process:
+            out, log = process.communicate(_lines(messages), timeout=30)
+        return Ended(process.returncode, [json.loads(line) for line in out.splitlines()], log)
+
+    return run
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Run the command in this process: what `run` does, in a tenth of the time."""
+
+    def call(messages: Iterable[Json | str], settings: Json) -> Ended:
+        config, text = tmp_path / "config.json", tmp_path / "input.singer"
+        config.write_text(json.dumps(settings))
+        text.write_text(_lines(messages))
+        monkeypatch.setattr(sys, "argv", ["target", "--config", str(config), "--input", str(text)])
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            logging.captureWarnings(capture=False)
+            root.handlers[:] = handlers
+            root.setLevel(level)
+        out, log = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, [json.loads(line) for line in out.splitlines()], log)
+
+    return call
+
+
+class Script:
+    """A server that answers `attendee/store` as a test says; the sandbox never misbehaves."""
+
+    def __init__(self, answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]]) -> None:
+        self.answer = answer
+        self.bodies: list[Json] = []
+        self.tokens = 0
+        self.queries: list[str] = []
+        self.lock = threading.Lock()
+
+    @property
+    def settings(self) -> Json:
+        return {
+            "org_id": "acme",
+            "api_url": f"{self.url}/api",
+            "client_id": "someone",
+            "client_secret": "hush-hush-secret",
+            "event_code": EVENT,
+        }
+
+    url = ""
+
+
+@pytest.fixture
+def script() -> Callable[..., t.ContextManager[Script]]:
+    @contextmanager
+    def serve(
+        answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]],
+    ) -> Iterator[Script]:
+        script = Script(answer)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                headers: dict[str, str] = {}
+                if self.path.endswith("/oidc/token"):
+                    with script.lock:
+                        script.tokens += 1
+                    status, body = 200, {"access_token": f"token-{script.tokens}"}
+                else:
+                    sent = json.loads(content)
+                    with script.lock:
+                        script.bodies.append(sent)
+                        script.queries.append(self.path.partition("?")[2])
+                    authorization = self.headers.get("Authorization", "")
+                    status, body, headers = script.answer(script, sent | {"_": authorization})
+                reply = json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        script.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield script
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    return serve
