@@ -45,6 +45,7 @@ def start(database: Path, port: int, sizes: Sizes, wait_s: float) -> bool:
     except BaseException:
         _end(process)
         raise
+    process.returncode = 0  # it is meant to live on; Popen would warn of a child left behind
     return True
 
 
