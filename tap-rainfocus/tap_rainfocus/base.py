@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import typing as t
+from datetime import UTC, datetime
 
 import orjson
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, RefusedError
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from tap_rainfocus.progress import Progress
@@ -17,13 +19,13 @@ from tap_rainfocus.shape import Shaper
 from tap_rainfocus.xdm import EVENT, record_schema
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
 
     from tap_rainfocus.pages import Page, Record
     from tap_rainfocus.tap import TapRainFocus
+    from tap_rainfocus.writer import PageWriter
     from tap_rainfocus.xdm import Group
 
 DUMP_PAGE_SIZE = 100_000
@@ -74,6 +76,43 @@ class RainFocusStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
+        for page in self._read(context):
+            yield from page
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> t.Generator[Record, t.Any, t.Any]:
+        """Write page by page; record by record, as the SDK does, only where it has to look at each.
+
+        Nobody asks a stream that is synced for the records it yields.
+        """
+        if not write_messages or not self._goes_out_as_it_is:
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        writer = t.cast("PageWriter", self._tap.message_writer)
+        partitions: Sequence[Context | None] = [context] if context else self.partitions or (None,)
+        for partition in partitions:
+            self._write_starting_replication_value(partition)
+            for page in self._read(partition):
+                writer.write_records(self.name, page, datetime.now(UTC))
+            self._finalize_state(self.get_context_state(partition))
+            self._write_state_message()
+
+    @property
+    def _goes_out_as_it_is(self) -> bool:
+        """Whether no stream map, flattening, deselected field or record limit is in the way."""
+        maps = self.stream_maps
+        return (
+            self.ABORT_AT_RECORD_COUNT is None
+            and len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and all(self.mask.values())
+        )
+
+    def _read(self, context: Context | None) -> Iterator[list[Record]]:
+        """The records, a list for each page; at the end the bookmark is moved."""
         event = context["event"] if context else None
         what = f"{self.name} of {event}" if event else self.name
         progress = Progress(what, self.logger, lambda: self._tap.client.retries)
@@ -81,10 +120,13 @@ class RainFocusStream(Stream):
         try:
             for page in self._pages(event, context):
                 clock = clock or page.clock
-                parts = [part for raw in page.records for part in self.parts(raw)]
-                for part in parts:
-                    yield self._record(part, event, clock)
-                progress.page(len(parts))
+                records = [
+                    self._record(part, event, clock)
+                    for raw in page.records
+                    for part in self.parts(raw)
+                ]
+                yield records
+                progress.page(len(records))
         except EndpointDeniedError as denial:
             self._tap.skip_denied(self.name, denial)
             return

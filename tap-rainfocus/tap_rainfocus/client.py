@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import orjson
 import requests
@@ -18,12 +21,14 @@ from tap_rainfocus.pages import Page
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from pyrate_limiter import Limiter
     from rainfocus_client.connection import Connection
     from rainfocus_client.credentials import Credentials, OAuth, Token
 
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
 Params: t.TypeAlias = "Mapping[str, str | int]"
 
 
@@ -60,6 +65,7 @@ class RainFocusClient:
         self.retries = 0
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._trace = uuid4().hex
         self._tokens = TokenKeeper(self._fetch_token)
 
     def pages(self, call: str, params: Params, records_key: str) -> Generator[Page]:
@@ -68,21 +74,18 @@ class RainFocusClient:
         Raises:
             RainFocusError: See `rainfocus_client.judgement.judge` and `Page.from_reply`.
         """
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            ahead = pool.submit(self._page, call, params, records_key)
-            sent: str | None = None
-            while True:
-                page = ahead.result()
-                # Some APIs echo the cursor on their last page.
-                more = page.cursor is not None and page.cursor != sent
-                if more:
-                    sent = page.cursor
-                    ahead = pool.submit(
-                        self._page, call, {**params, "cursor": sent or ""}, records_key
-                    )
-                yield page
-                if not more:
-                    return
+        ahead = _in_background(self._page, call, params, records_key)
+        sent: str | None = None
+        while True:
+            page = ahead.result()
+            # Some APIs echo the cursor on their last page.
+            if more := page.cursor is not None and page.cursor != sent:
+                sent = page.cursor
+                with_cursor = {**params, "cursor": sent}
+                ahead = _in_background(self._page, call, with_cursor, records_key)
+            yield page
+            if not more:
+                return
 
     def _page(self, call: str, params: Params, records_key: str) -> Page:
         def attempt() -> Page:
@@ -115,6 +118,10 @@ class RainFocusClient:
             call, response.status_code, _json(response), response.headers
         ), response.headers
 
+    def _traceparent(self) -> str:
+        """A W3C trace context: one trace for the run, a span for the request."""
+        return f"00-{self._trace}-{secrets.token_hex(8)}-01"
+
     def _fetch_token(self) -> Token:
         request = t.cast("OAuth", self._credentials).token_request(self._connection.token_url)
         response = self._send(
@@ -127,7 +134,12 @@ class RainFocusClient:
             self._limiter.try_acquire("rainfocus")
         try:
             return self._session.request(
-                method, url, timeout=self._timeout, allow_redirects=False, **kwargs
+                method,
+                url,
+                headers={"traceparent": self._traceparent()},
+                timeout=self._timeout,
+                allow_redirects=False,
+                **kwargs,
             )
         except requests.exceptions.SSLError as error:
             msg = f"{_host(url)} does not prove who it is (TLS): check api_url and the CA bundle."
@@ -138,6 +150,20 @@ class RainFocusClient:
         except requests.RequestException as error:
             msg = f"{_host(url)} cannot be reached: check api_url, environment and the network."
             raise RetriableError(msg) from error
+
+
+def _in_background(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """Work in a thread that, unlike an executor's, never keeps the process from ending."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 class _Identity(requests.auth.AuthBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -51,7 +52,7 @@ class Page:
                 "name its key in the setting endpoints (records_key)."
             )
             raise RainFocusError(msg)
-        cursor = body.get("cursor") or None
+        cursor = str(body["cursor"]) if body.get("cursor") else None
         if cursor and not records:
             msg = f"RainFocus answered {call} with an empty page before the end: it is throttling."
             raise RetriableError(msg)
@@ -59,19 +60,24 @@ class Page:
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[Record] | None:
+    """The records, in any of the envelopes that RainFocus' surfaces use (§3.1)."""
     for key in (records_key, *_RECORDS_KEYS):
-        if isinstance(body.get(key), list):
-            return body[key]  # type: ignore[no-any-return]
-    sections = body.get("sectionList")
-    if isinstance(sections, list):
-        return [record for section in sections for record in section.get("items") or []]
+        if _are_objects(body.get(key)):
+            return t.cast("list[Record]", body[key])
+    if _are_objects(body.get("sectionList")):
+        lists = [section.get("items") or [] for section in body["sectionList"]]
+        if all(map(_are_objects, lists)):
+            return [record for records in lists for record in records]
     return None if body.keys() - _ENVELOPE else []
 
 
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
 def _clock(body: Mapping[str, t.Any], headers: Mapping[str, str]) -> str | None:
-    try:
-        if body.get("timestamp"):
-            return rfc3339(from_epoch_ms(body["timestamp"]))
+    with suppress(KeyError, ValueError):
+        return rfc3339(from_epoch_ms(body["timestamp"]))
+    with suppress(KeyError, ValueError):
         return rfc3339(parsedate_to_datetime(headers["Date"]))
-    except (KeyError, TypeError, ValueError):
-        return None
+    return None

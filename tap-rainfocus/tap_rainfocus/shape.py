@@ -5,16 +5,34 @@ from __future__ import annotations
 import re
 import typing as t
 
+from tap_rainfocus.values import read_text
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tap_rainfocus.xdm import Group
 
-Reader: t.TypeAlias = "Callable[[object], t.Any]"
-Destination: t.TypeAlias = "tuple[str, str, Reader | None]"
+Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
+
 
 _GENERIC = frozenset({"attributes", "code", "description", "externalid", "name", "status", "url"})
 """Names that mean nothing without their group."""
+
+
+class Destination(t.NamedTuple):
+    """Where a key's value goes.
+
+    Attributes:
+        group: The group.
+        name: The field; None where the key is a group itself.
+        read: How the value is read; None where it is passed through.
+        is_text: Whether a string is regular as it is.
+    """
+
+    group: str
+    name: str | None
+    read: Callable[[object], t.Any] | None
+    is_text: bool
 
 
 class Shaper:
@@ -38,54 +56,68 @@ class Shaper:
             warn: Called once for every field that held a value which could not be read.
         """
         self._main = groups[0].name
-        self._groups = {group.name: group for group in groups}
         self._known = self._index(groups)
         self._attribute_codes = attribute_codes
         self._warn = warn
-        self._destinations: dict[tuple[str, str], Destination] = {}
         self._warned: set[str] = set()
+        # How each key was found to be read, per group it stands in; "" is the record itself.
+        self._groups = {group.name for group in groups}
+        self._destinations: dict[str, dict[str, Destination]] = {
+            within: {} for within in ("", *self._groups)
+        }
 
-    def __call__(self, raw: Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    def __call__(self, raw: Mapping[str, t.Any]) -> Groups:
         """The record's groups; null and empty values are left out.
 
         A value that cannot be read becomes null.
         """
-        shaped: dict[str, dict[str, t.Any]] = {self._main: {}}
+        shaped: Groups = {self._main: {}}
         self._read(raw, shaped, "")
         if self._attribute_codes:
             self._promote(shaped[self._main])
         return shaped
 
-    def _read(
-        self, raw: Mapping[str, t.Any], shaped: dict[str, dict[str, t.Any]], within: str
-    ) -> None:
+    def _read(self, raw: Mapping[str, t.Any], shaped: Groups, within: str) -> None:
+        destinations = self._destinations[within]
         for key, value in raw.items():
             if value is None or value == "":
                 continue
-            if not within and key in self._groups and isinstance(value, dict):
-                self._read(value, shaped, key)
-                continue
-            destination = self._destinations.get((within, key))
+            destination = destinations.get(key)
             if destination is None:
-                destination = self._destinations[within, key] = self._find(within, key)
-            group_name, name, read = destination
-            group = shaped.setdefault(group_name, {})
+                destination = destinations[key] = self._find(within, key)
+            group_name, name, read, is_text = destination
+            if name is None:
+                if isinstance(value, dict):
+                    self._read(value, shaped, group_name)
+                    continue
+                group_name, name = within or self._main, key
             regular = value
-            if read is not None:
+            if read is not None and not (is_text and type(value) is str):
                 try:
                     regular = read(value)
                 except ValueError:
-                    self._tell(f"{group_name}.{name}")
-                    group.setdefault(name, None)
-                    continue
-            if group.get(name) is None:
-                group[name] = regular
-            elif group[name] != regular:
-                group.setdefault(key, value)
+                    self._tell(group_name, name)
+                    regular = None
+            group = shaped.get(group_name)
+            if group is None:
+                group = shaped[group_name] = {}
+            if group.setdefault(name, regular) is not regular:
+                self._join(group, name, regular, key, value)
+
+    @staticmethod
+    def _join(group: dict[str, t.Any], name: str, regular: object, key: str, value: object) -> None:
+        """Put up with a second spelling of a field: the first value that can be read counts."""
+        if group[name] is None:
+            group[name] = regular
+        elif regular is not None and group[name] != regular:
+            group.setdefault(key, value)
 
     def _find(self, within: str, key: str) -> Destination:
+        if not within and key in self._groups:
+            return Destination(key, None, None, is_text=False)
         letters = _letters(key).removeprefix(within)
-        return self._known.get((within, letters)) or (within or self._main, key, None)
+        found = self._known.get((within, letters))
+        return found or Destination(within or self._main, key, None, is_text=False)
 
     def _promote(self, group: dict[str, t.Any]) -> None:
         attributes = group.get("attributes") or []
@@ -98,7 +130,8 @@ class Shaper:
             if found and group.get(code) is None:
                 group[code] = "; ".join(found)
 
-    def _tell(self, field: str) -> None:
+    def _tell(self, group: str, name: str) -> None:
+        field = f"{group}.{name}"
         if field not in self._warned:
             self._warned.add(field)
             self._warn(field)
@@ -109,7 +142,9 @@ class Shaper:
         flat: dict[str, list[Destination]] = {}
         for group in groups:
             for field in group.fields:
-                destination = (group.name, field.name, field.kind.read)
+                destination = Destination(
+                    group.name, field.name, field.kind.read, is_text=field.kind.read is read_text
+                )
                 for letters in map(_letters, (field.name, *field.aliases)):
                     own = letters.removeprefix(group.name)
                     known.setdefault((group.name, own), destination)
@@ -117,7 +152,7 @@ class Shaper:
                     if group is groups[0] or letters not in _GENERIC:
                         flat.setdefault(letters, []).append(destination)
         for letters, (first, *others) in flat.items():
-            if not others or first[0] == groups[0].name:
+            if not others or first.group == groups[0].name:
                 known["", letters] = first
         return known
 

@@ -57,17 +57,19 @@ class SessionTimes(RainFocusStream):
         session = self._read_session(raw)["session"]
         about = {key: session.get(key) for key in ("sessionId", "externalId", "code", "title")}
         for time in read_list(raw.get("times") or []):
-            yield {
-                **time,
-                "startTime": _on_date(time.get("startTime"), time.get("date")),
-                "endTime": _on_date(time.get("endTime"), time.get("date")),
-                "session": about,
-            }
+            if isinstance(time, dict):
+                date = time.get("date")
+                yield {
+                    **{key: _on_date(value, date) for key, value in time.items()},
+                    "session": about,
+                }
+            else:
+                self._tap.warn_once("A time of a session is not an object and is left out.")
 
     @override
     def stable_content(self, raw: Record) -> object:
         # The seat counts change from hour to hour.
-        return [raw["session"]["sessionId"], raw["startTime"], raw.get("room")]
+        return [raw["session"], raw.get("startTime"), raw.get("room")]
 
 
 class Exhibitors(RainFocusStream):
@@ -86,6 +88,14 @@ class Leads(RainFocusStream):
     groups = (xdm.LEAD, xdm.ATTENDEE, xdm.EXHIBITOR)
 
 
+class Speakers(RainFocusStream):
+    """Speakers (call of a working client); XDM has no group for them."""
+
+    name = "speakers"
+    path = "entityDataDump/speaker"
+    groups = (xdm.SPEAKER,)
+
+
 def _on_date(hour: object, date: object) -> object:
     """An hour of the day put on its date; anything else as it came."""
     if isinstance(hour, str) and isinstance(date, str) and _HOUR.fullmatch(hour):
@@ -99,4 +109,5 @@ STREAMS: tuple[type[RainFocusStream], ...] = (
     SessionTimes,
     Exhibitors,
     Leads,
+    Speakers,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import typing as t
 from datetime import datetime
 from functools import cached_property
@@ -28,9 +29,11 @@ from typing_extensions import override
 from tap_rainfocus.client import RainFocusClient
 from tap_rainfocus.dumps import Dumps
 from tap_rainfocus.streams import STREAMS
+from tap_rainfocus.writer import PageWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from tap_rainfocus.base import RainFocusStream
 
@@ -92,6 +95,7 @@ class TapRainFocus(Tap):
     """Singer tap for RainFocus."""
 
     name = "tap-rainfocus"
+    message_writer_class = PageWriter
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = settings_schema(SETTINGS)
     capabilities: t.ClassVar = [
         TapCapabilities.CATALOG,
@@ -151,6 +155,11 @@ class TapRainFocus(Tap):
     def dumps(self) -> Dumps:
         """The downloads that streams share."""
         return Dumps(self.client, [stream.call for stream in self._selected])
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Leave at once: the last state written is the right one, and nothing waits to be."""
+        sys.exit(128 + signum)
 
     def skip_denied(self, stream_name: str, denial: EndpointDeniedError) -> None:
         """Go on without a stream that the API profile may not read.

@@ -10,8 +10,11 @@ import re
 import typing as t
 from datetime import UTC, datetime
 
-_TRUE = frozenset({"yes", "y", "true", "t", "on", "1", "1.0"})
-_FALSE = frozenset({"no", "n", "false", "f", "off", "0", "0.0"})
+_BOOLEANS: dict[object, bool] = {
+    **dict.fromkeys((True, "yes", "y", "true", "t", "on", "1", "1.0"), True),
+    **dict.fromkeys((False, "no", "n", "false", "f", "off", "0", "0.0"), False),
+}
+_REGULAR_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _EPOCH_MS = re.compile(r"\d{11,14}")
 
 MAX_INTEGER = 2**53 - 1
@@ -35,12 +38,10 @@ def read_text(value: object) -> str:
 
 def read_boolean(value: object) -> bool:
     """A boolean: Yes, "true", true, 1 and 1.0 are the same."""
-    word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise ValueError
+    known = _BOOLEANS.get(value if isinstance(value, bool) else str(value).strip().lower())
+    if known is None:
+        raise ValueError
+    return known
 
 
 def read_yes_no(value: object) -> str:
@@ -52,7 +53,7 @@ def read_integer(value: object) -> int:
     """An integer: 60, 60.0 and "60" are the same."""
     try:
         number = float("" if isinstance(value, bool) else t.cast("float", value))
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise ValueError from error
     if not number.is_integer() or abs(number) > MAX_INTEGER:
         raise ValueError
@@ -61,8 +62,14 @@ def read_integer(value: object) -> int:
 
 def read_moment(value: object) -> str:
     """A moment as RFC 3339 in UTC with milliseconds; without a zone it is taken as UTC."""
+    if isinstance(value, str) and _REGULAR_MOMENT.fullmatch(value):
+        datetime.fromisoformat(value)
+        return value
     moment = _parse(value)
-    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    try:
+        return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError as error:
+        raise ValueError from error
 
 
 def read_local_time(value: object) -> str:
@@ -74,7 +81,7 @@ def read_local_time(value: object) -> str:
     moment = _parse(value)
     if moment.tzinfo is UTC:
         raise ValueError
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def read_list(value: object) -> list[t.Any]:
@@ -117,16 +124,13 @@ def _parse(value: object) -> datetime:
 
 
 def _attributes(entry: dict[str, t.Any]) -> t.Iterator[dict[str, str | None]]:
-    code = _first(entry, "code", "attribute_id", "attributeCode")
-    name = _first(entry, "name", "attribute")
-    inner = entry.get("attributeValues")
-    values = inner if isinstance(inner, list) and inner else [entry]
-    for item in values:
+    code = _text(entry.get("code") or entry.get("attribute_id"))
+    name = _text(entry.get("name") or entry.get("attribute"))
+    for item in read_list(entry.get("attributeValues") or entry):
         value = item.get("value") if isinstance(item, dict) else item
-        for single in read_list(value):
-            text = None if single is None or single == "" else read_text(single)
-            yield {"code": code, "name": name, "value": text}
+        for single in value if isinstance(value, list) else (value,):
+            yield {"code": code, "name": name, "value": _text(single)}
 
 
-def _first(entry: dict[str, t.Any], *keys: str) -> str | None:
-    return next((read_text(entry[key]) for key in keys if entry.get(key) not in {None, ""}), None)
+def _text(value: object) -> str | None:
+    return value if type(value) is str else None if value is None else read_text(value)

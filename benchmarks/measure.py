@@ -1,0 +1,63 @@
+"""Runs commands and measures time and memory; every figure is a median of rounds in turn."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command took: seconds, and peak memory in MiB."""
+
+    seconds: float
+    memory: float
+
+
+def run(command: Sequence[str]) -> Cost:
+    """Run a command that must succeed; its standard output is thrown away."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    log = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(log.decode())
+    return Cost(seconds, usage.ru_maxrss / 1024)
+
+
+def medians(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Cost]:
+    """Each command's median over the rounds; the commands take turns."""
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            costs[name].append(run(command))
+    return {
+        name: Cost(
+            statistics.median(cost.seconds for cost in found),
+            statistics.median(cost.memory for cost in found),
+        )
+        for name, found in costs.items()
+    }
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+def table(*rows: Sequence[object]) -> str:
+    """A Markdown table; the first row is its head."""
+    head, *body = [[str(cell) for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,61 @@
+"""The tap one writes first: a plain `RESTStream`, all defaults, same schema, same reshaping."""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk import RESTStream, Tap
+from singer_sdk.pagination import JSONPathPaginator
+from tap_rainfocus import xdm
+from tap_rainfocus.shape import Shaper
+
+
+class Attendees(RESTStream):
+    """Attendees."""
+
+    name = "attendees"
+    path = "/acme/v3/attendee/search"
+    primary_keys = ("_id",)
+    replication_key = "timestamp"
+    records_jsonpath = "$.results[*]"
+    schema = xdm.record_schema((xdm.ATTENDEE,))
+
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+        self._shape = Shaper((xdm.ATTENDEE, xdm.EVENT))
+
+    @property
+    def url_base(self) -> str:
+        return self.config["api_url"]
+
+    def get_new_paginator(self) -> JSONPathPaginator:
+        return JSONPathPaginator("$.cursor")
+
+    def get_url_params(self, context: t.Any, next_page_token: str | None) -> dict[str, t.Any]:
+        return {"pageSize": 1000, "event": "summit25", "cursor": next_page_token}
+
+    def parse_response(self, response: t.Any) -> t.Iterable[dict[str, t.Any]]:
+        yield from response.json()["results"]
+
+    def post_process(self, row: dict[str, t.Any], context: t.Any = None) -> dict[str, t.Any]:
+        shaped = self._shape(row)
+        return {
+            "_id": shaped["attendee"]["attendeeId"],
+            "timestamp": "2023-04-01T00:39:17.133Z",
+            "event": {"code": "summit25"},
+            **shaped,
+        }
+
+
+class PlainTap(Tap):
+    """A plain tap."""
+
+    name = "plain-tap"
+    config_jsonschema: t.ClassVar = {"properties": {"api_url": {"type": "string"}}}
+
+    def discover_streams(self) -> list[RESTStream]:
+        return [Attendees(self)]
+
+
+if __name__ == "__main__":
+    PlainTap.cli()

@@ -1,0 +1,141 @@
+"""The tap's speed, memory and start-up, as ratios in one run: `uv run python benchmarks/tap.py`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+from measure import machine, medians, run, table
+from pages import PAGE_SIZE, serving
+
+HERE = Path(__file__).parent
+LATENCY = 0.1
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pages", type=int, default=200, help="pages of 1,000 records")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    print(
+        f"{machine()}; {arguments.pages:,} pages of 1,000 attendees; medians of {arguments.rounds}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for measure in (throughput, latency, memory, startup):
+            print(f"\n{measure(Path(folder), arguments.pages, arguments.rounds)}", flush=True)
+
+
+def throughput(folder: Path, pages: int, rounds: int) -> str:
+    """Records per second where the CPU is the limit."""
+    with serving(pages) as url:
+        costs = medians(
+            {
+                "plain RESTStream": [
+                    sys.executable,
+                    str(HERE / "plain_tap.py"),
+                    *config(folder, url),
+                ],
+                "tap-rainfocus": tap(folder, url),
+                "tap-rainfocus, record by record": tap(folder, url, stream_maps={"attendees": {}}),
+                "script: requests, orjson, no SDK": [sys.executable, str(HERE / "script.py"), url],
+            },
+            rounds,
+        )
+    plain, script = costs["plain RESTStream"], costs["script: requests, orjson, no SDK"]
+    return table(
+        ("reader", "records/s", "of plain", "of script"),
+        *(
+            (
+                name,
+                f"{pages * PAGE_SIZE / cost.seconds:,.0f}",
+                f"{plain.seconds / cost.seconds:.2f}",
+                f"{script.seconds / cost.seconds:.2f}",
+            )
+            for name, cost in costs.items()
+        ),
+    )
+
+
+def latency(folder: Path, pages: int, rounds: int) -> str:
+    """The share of what is possible where every page takes 100 ms."""
+    with serving(pages) as url:
+        busy = medians({"": tap(folder, url)}, rounds)[""].seconds
+    with serving(pages, LATENCY) as url:
+        slow = medians({"": tap(folder, url)}, rounds)[""].seconds
+    bound = max(pages * LATENCY, busy)
+    return table(
+        ("latency a page", "seconds", "bound", "share of the bound"),
+        (f"{LATENCY * 1000:.0f} ms", f"{slow:.1f}", f"{bound:.1f}", f"{bound / slow:.0%}"),
+    )
+
+
+def memory(folder: Path, pages: int, rounds: int) -> str:
+    """Peak memory at 50,000 and at 1,000,000 records."""
+    peaks = {}
+    for size in (50, 1000):
+        with serving(size) as url:
+            peaks[size] = run(tap(folder, url)).memory
+    return table(
+        ("records", "peak memory, MiB", "of the first"),
+        *(
+            (f"{size * PAGE_SIZE:,}", f"{peak:.0f}", f"{peak / peaks[50]:.2f}")
+            for size, peak in peaks.items()
+        ),
+    )
+
+
+def startup(folder: Path, pages: int, rounds: int) -> str:
+    """Start-up against a tap that does nothing."""
+    rows: list[tuple[object, ...]] = [("command", "empty SDK tap, s", "tap-rainfocus, s", "ratio")]
+    for argument in ("--version", "--discover"):
+        costs = medians(
+            {
+                "empty": [sys.executable, str(HERE / "empty_tap.py"), argument],
+                "ours": [sys.executable, "-m", "tap_rainfocus", argument],
+            },
+            2 * rounds,
+        )
+        empty, ours = costs["empty"].seconds, costs["ours"].seconds
+        rows.append((argument, f"{empty:.2f}", f"{ours:.2f}", f"{ours / empty:.2f}"))
+    return table(*rows)
+
+
+def tap(folder: Path, url: str, **settings: t.Any) -> list[str]:
+    """The command that reads the attendees from `url`."""
+    return [
+        *(sys.executable, "-m", "tap_rainfocus"),
+        *config(folder, url, **settings),
+        *("--catalog", catalog(folder)),
+    ]
+
+
+def config(folder: Path, url: str, **settings: t.Any) -> tuple[str, str]:
+    """Arguments that name a config file for the page server."""
+    path = folder / f"config{len(settings)}-{url.rpartition(':')[2].partition('/')[0]}.json"
+    base = {"org_id": "acme", "api_url": url, "api_profile": "x", "event_codes": ["summit25"]}
+    path.write_text(json.dumps(base | settings))
+    return "--config", str(path)
+
+
+def catalog(folder: Path) -> str:
+    """A catalog with only the attendees selected."""
+    path = folder / "catalog.json"
+    if not path.exists():
+        command = [sys.executable, "-m", "tap_rainfocus", "--discover"]
+        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        for stream in found["streams"]:
+            for entry in stream["metadata"]:
+                if not entry["breadcrumb"]:
+                    entry["metadata"]["selected"] = stream["tap_stream_id"] == "attendees"
+        path.write_text(json.dumps(found))
+    return str(path)
+
+
+if __name__ == "__main__":
+    main()
