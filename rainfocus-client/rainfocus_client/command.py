@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 import typing as t
@@ -25,12 +24,8 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
         command()
     except RainFocusError as error:
         logger.error("%s", error)  # noqa: TRY400
-    except json.JSONDecodeError as error:
-        logger.error(  # noqa: TRY400
-            "A file given on the command line is not JSON: see its line %s.", error.lineno
-        )
-    except FileNotFoundError as error:
-        logger.error("There is no file %s.", error.filename)  # noqa: TRY400
+    except OSError as error:
+        logger.error("%s: %s.", error.filename or "Standard output", error.strerror)  # noqa: TRY400
     except Exception as error:  # noqa: BLE001
         place = traceback.extract_tb(error.__traceback__)[-1]
         logger.error(  # noqa: TRY400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -62,7 +63,7 @@ RULES = (
     Rule(
         RainFocusError,
         "a required parameter is missing or belongs to another environment: "
-        "check org_id, environment, the event code and the credentials.",
+        "check org_id, environment, the event code, event_parameter and the credentials.",
         codes=frozenset({"103"}),
     ),
     Rule(
@@ -72,7 +73,8 @@ RULES = (
     ),
     Rule(
         RainFocusError,
-        "there is no such address: check api_url, environment and org_id.",
+        "there is no such address: check api_url (it ends in /api), environment, org_id and, "
+        "if it is set, endpoints.",
         statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
     ),
     Rule(
@@ -165,8 +167,12 @@ def endpoint_name(call: str) -> str:
 
 
 def _response_code(envelope: dict[str, t.Any] | None) -> str | None:
+    """The code as digits; what is none says only that something is wrong, and is not shown."""
     code = (envelope or {}).get("responseCode")
-    return None if code is None else str(code)[:16]
+    if code is None:
+        return None
+    digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
+    return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
 
 
 def _error(

@@ -11,12 +11,16 @@ _QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 
 
+SHORTEST_SECRET = 6
+
+
 class Redactor:
     """Replaces what must not be shown in a text."""
 
     def __init__(self, *secrets: str | None) -> None:
         """Know these secrets; e-mail addresses, tokens and query strings are known by form."""
-        self._secrets = [secret for secret in secrets if secret]
+        # What is shorter is no secret, and would be found in every other word.
+        self._secrets = [secret for secret in secrets if secret and len(secret) >= SHORTEST_SECRET]
 
     def __call__(self, text: str) -> str:
         """The text without what must not be shown."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 
 import jsonschema
 
 from rainfocus_client.errors import SettingsError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 JSONSchema: t.TypeAlias = dict[str, t.Any]
 
@@ -157,11 +158,52 @@ def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
             rule = f"must be at most {wanted}"
         case "exclusiveMinimum":
             rule = f"must be greater than {wanted}"
+        case "additionalProperties":
+            known = t.cast("JSONSchema", error.schema)["properties"]
+            rule = f"knows only {', '.join(known)}"
         case "minLength" | "minItems":
             rule = "must not be empty"
         case _:
             rule = f"is not valid ({error.validator}: {wanted})"
     return f"Setting {name} {rule}"
+
+
+def unknown_settings(settings: Mapping[str, t.Any], schema: JSONSchema) -> list[str]:
+    """The names in the settings that mean nothing, most likely misspelt."""
+    return sorted(settings.keys() - schema["properties"].keys())
+
+
+def read_json_object(what: str, text: str) -> dict[str, t.Any]:
+    """Read a file's text that must be one JSON object.
+
+    Raises:
+        SettingsError: It is not; `what` names the file for the user.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        msg = f"{what} is not one JSON object: check the file."
+        raise SettingsError(msg)
+    return value
+
+
+def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
+    """Read config files, the later ones first.
+
+    Raises:
+        SettingsError: One cannot be read as a JSON object.
+    """
+    settings: dict[str, t.Any] = {}
+    for path in paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"Config file {path} cannot be read: check that it is there, and a text file."
+            raise SettingsError(msg) from error
+        settings |= read_json_object(f"Config file {path}", text)
+    return settings
 
 
 def settings_from_environment(
@@ -185,9 +227,12 @@ def _value(text: str, kinds: list[str]) -> object:
     if "string" in kinds:
         return text
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        return text.split(",") if "array" in kinds else text
+        value = text
+    if "array" in kinds and not isinstance(value, list):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return value
 
 
 def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str, t.Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import typing as t
 
 import pytest
 from rainfocus_client.connection import Connection
@@ -10,10 +11,15 @@ from rainfocus_client.credentials import ApiProfile, OAuth, credentials_from_set
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings import (
     check_settings,
+    read_config_files,
     settings_from_environment,
     settings_schema,
+    unknown_settings,
     with_defaults,
 )
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = settings_schema({"event_codes": {"type": "array", "items": {"type": "string"}}})
 
@@ -123,9 +129,33 @@ def test_settings_from_the_environment_have_their_types() -> None:
         "event_codes": ["a", "b"],
         "request_timeout": "soon",
     }
-    assert settings_from_environment(SCHEMA, "TAP_", {"TAP_EVENT_CODES": "a,b"}) == {
-        "event_codes": ["a", "b"]
-    }
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [("a,b", ["a", "b"]), (" a , b ", ["a", "b"]), ("2025", ["2025"]), ("", []), ('["a"]', ["a"])],
+)
+def test_a_list_in_the_environment(text: str, codes: list[str]) -> None:
+    found = settings_from_environment(SCHEMA, "TAP_", {"TAP_EVENT_CODES": text})
+    assert found == {"event_codes": codes}
+
+
+def test_a_misspelt_setting_is_found() -> None:
+    assert unknown_settings({"org_id": "acme", "page_sze": 1}, SCHEMA) == ["page_sze"]
+
+
+def test_config_files_are_merged_and_named_when_they_cannot_be_read(tmp_path: Path) -> None:
+    for name, text in {
+        "a.json": '{"x": 1, "y": 1}',
+        "b.json": '{"y": 2}',
+        "bad.json": "[1]",
+    }.items():
+        (tmp_path / name).write_text(text)
+    files = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    assert read_config_files(files) == {"x": 1, "y": 2}
+    for name in ("bad.json", "missing.json"):
+        with pytest.raises(SettingsError, match=name):
+            read_config_files([str(tmp_path / name)])
 
 
 def test_defaults_fill_what_is_missing_or_null() -> None:

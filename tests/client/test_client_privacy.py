@@ -25,6 +25,10 @@ def test_redaction(text: str, clean: str) -> None:
     assert Redactor("s3cr3t", None, "")(text) == clean
 
 
+def test_what_is_too_short_for_a_secret_is_left_alone() -> None:
+    assert Redactor("no")("could not") == "could not"
+
+
 PROGRAM = """
 import logging, sys
 from rainfocus_client.command import run_command
@@ -58,15 +62,15 @@ def test_other_errors_show_kind_and_place_only() -> None:
     assert "company" not in done.stderr
 
 
-def test_a_missing_file_is_named() -> None:
+def test_a_file_that_cannot_be_used_is_named() -> None:
     done = run("open('config.json')")
-    assert (done.returncode, done.stderr) == (1, "ERROR There is no file config.json.\n")
-
-
-def test_a_broken_file_is_told() -> None:
-    done = run("import json; json.loads('{\\n s3cr3t')")
     assert done.returncode == 1
-    assert done.stderr == ("ERROR A file given on the command line is not JSON: see its line 2.\n")
+    assert done.stderr == "ERROR config.json: No such file or directory.\n"
+
+
+def test_output_that_cannot_be_written_is_told() -> None:
+    done = run("raise OSError(28, 'No space left on device')")
+    assert done.stderr == "ERROR Standard output: No space left on device.\n"
 
 
 def test_debug_shows_the_way_to_an_unexpected_error() -> None:

@@ -35,6 +35,7 @@ def envelope(code: str, message: str = "x") -> dict[str, str]:
         (201, {"attendeeId": "1"}),
         (200, {"results": []}),
         (200, {"responseCode": 0}),
+        (200, {"responseCode": 0.0}),
     ],
 )
 def test_success(status: int, body: dict[str, t.Any]) -> None:
@@ -79,7 +80,7 @@ def test_refusals(status: int, body: object, error: type[RainFocusError], says: 
 
 def test_a_refusal_never_quotes_the_reply() -> None:
     with pytest.raises(RefusedError) as refusal:
-        judge("attendee/store", 400, envelope("27", "user@company.com is no good"), {})
+        judge("attendee/store", 400, envelope("user.company", "user@company.com is no good"), {})
     assert "company" not in str(refusal.value)
 
 
