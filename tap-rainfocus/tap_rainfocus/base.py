@@ -8,12 +8,19 @@ import typing as t
 from datetime import UTC, datetime
 
 import orjson
-from rainfocus_client.errors import EndpointDeniedError, RainFocusError, RefusedError
+from rainfocus_client.errors import (
+    EndpointDeniedError,
+    RainFocusError,
+    RefusedError,
+    SettingsError,
+)
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
+from tap_rainfocus.pages import UncertainEndError
 from tap_rainfocus.progress import Progress
 from tap_rainfocus.shape import Shaper
 from tap_rainfocus.xdm import EVENT, record_schema
@@ -24,6 +31,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_rainfocus.pages import Page, Record
+    from tap_rainfocus.shape import Groups
     from tap_rainfocus.tap import TapRainFocus
     from tap_rainfocus.writer import PageWriter
     from tap_rainfocus.xdm import Group
@@ -118,8 +126,9 @@ class RainFocusStream(Stream):
         progress = Progress(what, self.logger, lambda: self._tap.client.retries)
         clock: str | None = None
         try:
-            for page in self._pages(event, context):
-                clock = clock or page.clock
+            for number, page in enumerate(self._pages(event, context)):
+                if number == 0:
+                    clock = page.clock
                 records = [
                     self._record(part, event, clock)
                     for raw in page.records
@@ -128,7 +137,11 @@ class RainFocusStream(Stream):
                 yield records
                 progress.page(len(records))
         except EndpointDeniedError as denial:
-            self._tap.skip_denied(self.name, denial)
+            self._tap.skip_denied(what, denial)
+            return
+        except UncertainEndError as uncertain:
+            self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
+            progress.finish()
             return
         except RefusedError as refusal:
             msg = f"{refusal} Check the event code {event}: is it right, may the profile use it?"
@@ -141,15 +154,21 @@ class RainFocusStream(Stream):
         """The records of this stream in one record of the reply."""
         yield raw
 
-    def stable_content(self, raw: Record) -> object:
+    def stable_content(self, shaped: Groups) -> object:
         """What tells a record without an id from all others, run after run."""
-        return raw
+        return shaped
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: t.Any) -> None:
         # The only error the SDK tells here is followed by ours, which says what to do.
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def _write_state_message(self) -> None:
+        """Write the state also when it is as before: some loaders forget it with each record."""
+        self._tap.write_message(StateMessage(self._tap.state))
+        self.state_manager.is_flushed = True
 
     @override
     def _increment_stream_state(
@@ -167,11 +186,30 @@ class RainFocusStream(Stream):
         if event:
             params[self.config["event_parameter"]] = event
         if not self.searched:
-            return self._tap.dumps.pages(self.call, params, self.records_key)
+            return self._whole(self._tap.dumps.pages(self.call, params, self.records_key))
         params["pageSize"] = self.config["page_size"]
-        if since := self.get_starting_timestamp(context):
+        if since := self._since(context):
             params["since"] = _epoch_ms(since)
         return self._tap.client.pages(self.call, params, self.records_key)
+
+    def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
+        for page in pages:
+            if len(page.records) >= DUMP_PAGE_SIZE:
+                self._tap.warn_once(
+                    f"Stream {self.name}: the dump of {len(page.records):,} records is as long as "
+                    "it can be and may be cut off; setting endpoints can name a search call."
+                )
+            yield page
+
+    def _since(self, context: Context | None) -> datetime | None:
+        try:
+            return self.get_starting_timestamp(context)
+        except (TypeError, ValueError) as error:
+            msg = (
+                f"The bookmark of stream {self.name} in the state is not a time: "
+                "correct it, or run without state."
+            )
+            raise SettingsError(msg) from error
 
     def _record(self, raw: Record, event: str | None, clock: str | None) -> Record:
         shaped = self._shape(raw)
@@ -179,18 +217,18 @@ class RainFocusStream(Stream):
         if event:
             shaped.setdefault("event", {}).setdefault("code", event)
         return {
-            "_id": shaped[group].get(id_field) or self._derived_id(raw, event),
+            "_id": shaped[group].get(id_field) or self._derived_id(shaped, event),
             "timestamp": clock,
             "event": shaped.pop("event", {}),
             **shaped,
         }
 
-    def _derived_id(self, raw: Record, event: str | None) -> str:
+    def _derived_id(self, shaped: Groups, event: str | None) -> str:
         self._tap.warn_once(
             f"Stream {self.name}: a record came without {self._id_path[1]}; "
             "its _id is a hash of its content."
         )
-        content = orjson.dumps([event, self.stable_content(raw)], option=orjson.OPT_SORT_KEYS)
+        content = orjson.dumps([event, self.stable_content(shaped)], option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(content).hexdigest()
 
     def _warn_unreadable(self, field: str) -> None:

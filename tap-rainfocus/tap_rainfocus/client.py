@@ -17,7 +17,7 @@ from rainfocus_client.errors import RainFocusError, RetriableError, TokenRefused
 from rainfocus_client.judgement import judge, judge_token
 from rainfocus_client.retry import policy
 
-from tap_rainfocus.pages import Page
+from tap_rainfocus.pages import Page, UncertainEndError
 
 if t.TYPE_CHECKING:
     import logging
@@ -72,25 +72,38 @@ class RainFocusClient:
         """Every page of a download; the next one is fetched while the caller works on the last.
 
         Raises:
+            UncertainEndError: A page that should hold records stays empty.
             RainFocusError: See `rainfocus_client.judgement.judge` and `Page.from_reply`.
         """
         ahead = _in_background(self._page, call, params, records_key)
-        sent: str | None = None
+        seen: set[str] = set()
+        asked: str | None = None
+        before: Page | None = None
         while True:
             page = ahead.result()
-            # Some APIs echo the cursor on their last page.
-            if more := page.cursor is not None and page.cursor != sent:
-                sent = page.cursor
-                with_cursor = {**params, "cursor": sent}
-                ahead = _in_background(self._page, call, with_cursor, records_key)
+            if before and page.records == before.records:
+                return
+            if page.cursor:
+                # A cursor that comes back may stand for a scroll, or be the echo of a last page.
+                before = page if page.cursor == asked else None
+                if page.cursor in seen and not before:
+                    msg = f"RainFocus answers {call} with cursors that go round in circles."
+                    raise RainFocusError(msg)
+                seen.add(page.cursor)
+                asked = page.cursor
+                ahead = _in_background(self._page, call, {**params, "cursor": asked}, records_key)
             yield page
-            if not more:
+            if not page.cursor:
                 return
 
     def _page(self, call: str, params: Params, records_key: str) -> Page:
         def attempt() -> Page:
             body, headers = self._get(call, params)
-            return Page.from_reply(call, body, headers, records_key)
+            page = Page.from_reply(call, body, headers, records_key)
+            if "cursor" in params and not page.records:
+                msg = f"RainFocus answered {call} with an empty last page: the end, or throttling."
+                raise UncertainEndError(msg)
+            return page
 
         retrying = tenacity.Retrying(**self._retry)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from tap_rainfocus.values import read_text
+from tap_rainfocus.values import read_attributes, read_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,12 +27,14 @@ class Destination(t.NamedTuple):
         name: The field; None where the key is a group itself.
         read: How the value is read; None where it is passed through.
         is_text: Whether a string is regular as it is.
+        rank: How good the key's name is: 0 the field's own, 1 another spelling of it, 2 an alias.
     """
 
     group: str
     name: str | None
     read: Callable[[object], t.Any] | None
-    is_text: bool
+    is_text: bool = False
+    rank: int = 1
 
 
 class Shaper:
@@ -57,7 +59,8 @@ class Shaper:
         """
         self._main = groups[0].name
         self._known = self._index(groups)
-        self._attribute_codes = attribute_codes
+        has_attributes = any(field.name == "attributes" for field in groups[0].fields)
+        self._attribute_codes = attribute_codes if has_attributes else ()
         self._warn = warn
         self._warned: set[str] = set()
         # How each key was found to be read, per group it stands in; "" is the record itself.
@@ -85,7 +88,7 @@ class Shaper:
             destination = destinations.get(key)
             if destination is None:
                 destination = destinations[key] = self._find(within, key)
-            group_name, name, read, is_text = destination
+            group_name, name, read, is_text, _ = destination
             if name is None:
                 if isinstance(value, dict):
                     self._read(value, shaped, group_name)
@@ -102,22 +105,54 @@ class Shaper:
             if group is None:
                 group = shaped[group_name] = {}
             if group.setdefault(name, regular) is not regular:
-                self._join(group, name, regular, key, value)
+                self._join(raw, within, key, regular, group)
 
-    @staticmethod
-    def _join(group: dict[str, t.Any], name: str, regular: object, key: str, value: object) -> None:
-        """Put up with a second spelling of a field: the first value that can be read counts."""
-        if group[name] is None:
+    def _join(
+        self,
+        raw: Mapping[str, t.Any],
+        within: str,
+        key: str,
+        regular: object,
+        group: dict[str, t.Any],
+    ) -> None:
+        """Put up with a second spelling of a field.
+
+        The better name counts, then the first that can be read; the other one stays under the
+        name it came with. Lists of custom attributes become one.
+        """
+        destinations = self._destinations[within]
+        destination = destinations[key]
+        name = destination.name or key
+        first = group[name]
+        if first is None:
             group[name] = regular
-        elif regular is not None and group[name] != regular:
-            group.setdefault(key, value)
+        elif regular is None or first == regular:
+            return
+        elif destination.read is read_attributes:
+            group[name] = first + [
+                entry for entry in t.cast("list[t.Any]", regular) if entry not in first
+            ]
+        else:
+            worse = (
+                other
+                for other, found in destinations.items()
+                if found.rank > destination.rank
+                and found[:2] == destination[:2]
+                and _regular(found, raw.get(other)) == first
+            )
+            if (other := next(worse, None)) is not None:
+                group[name] = regular
+                key = other
+            group.setdefault(key, raw[key])
 
     def _find(self, within: str, key: str) -> Destination:
         if not within and key in self._groups:
-            return Destination(key, None, None, is_text=False)
-        letters = _letters(key).removeprefix(within)
+            return Destination(key, None, None)
+        letters = fold(key).removeprefix(within)
         found = self._known.get((within, letters))
-        return found or Destination(within or self._main, key, None, is_text=False)
+        if found is None:
+            return Destination(within or self._main, key, None)
+        return found._replace(rank=0) if key == found.name else found
 
     def _promote(self, group: dict[str, t.Any]) -> None:
         attributes = group.get("attributes") or []
@@ -142,10 +177,15 @@ class Shaper:
         flat: dict[str, list[Destination]] = {}
         for group in groups:
             for field in group.fields:
-                destination = Destination(
-                    group.name, field.name, field.kind.read, is_text=field.kind.read is read_text
-                )
-                for letters in map(_letters, (field.name, *field.aliases)):
+                for name in (field.name, *field.aliases):
+                    letters = fold(name)
+                    destination = Destination(
+                        group.name,
+                        field.name,
+                        field.kind.read,
+                        is_text=field.kind.read is read_text,
+                        rank=1 if name is field.name else 2,
+                    )
                     own = letters.removeprefix(group.name)
                     known.setdefault((group.name, own), destination)
                     known.setdefault(("", group.name + own), destination)
@@ -157,5 +197,13 @@ class Shaper:
         return known
 
 
-def _letters(key: str) -> str:
+def _regular(destination: Destination, value: object) -> object:
+    try:
+        return destination.read(value) if destination.read else value
+    except ValueError:
+        return None
+
+
+def fold(key: str) -> str:
+    """The letters and digits of a key, in lower case."""
     return re.sub(r"[^a-z0-9]", "", key.lower())

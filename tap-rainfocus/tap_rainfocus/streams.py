@@ -9,16 +9,18 @@ from typing_extensions import override
 
 from tap_rainfocus import xdm
 from tap_rainfocus.base import RainFocusStream
-from tap_rainfocus.shape import Shaper
+from tap_rainfocus.shape import Shaper, fold
 from tap_rainfocus.values import read_list
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_rainfocus.pages import Record
+    from tap_rainfocus.shape import Groups
     from tap_rainfocus.tap import TapRainFocus
 
-_HOUR = re.compile(r"\d\d:\d\d(:\d\d)?")
+_HOUR = re.compile(r"\s*(\d{1,2})(:\d\d(?::\d\d)?)\s*")
+_SEATS = frozenset({"capacity", "registered", "seatsRemaining"})
 
 
 class Attendees(RainFocusStream):
@@ -56,20 +58,19 @@ class SessionTimes(RainFocusStream):
     def parts(self, raw: Record) -> Iterable[Record]:
         session = self._read_session(raw)["session"]
         about = {key: session.get(key) for key in ("sessionId", "externalId", "code", "title")}
-        for time in read_list(raw.get("times") or []):
-            if isinstance(time, dict):
-                date = time.get("date")
-                yield {
-                    **{key: _on_date(value, date) for key, value in time.items()},
-                    "session": about,
-                }
-            else:
+        for time in read_list(session.get("times") or []):
+            if not isinstance(time, dict):
                 self._tap.warn_once("A time of a session is not an object and is left out.")
+                continue
+            date = next((value for key, value in time.items() if fold(key) == "date"), None)
+            yield {**{key: _on_date(value, date) for key, value in time.items()}, "session": about}
 
     @override
-    def stable_content(self, raw: Record) -> object:
+    def stable_content(self, shaped: Groups) -> object:
         # The seat counts change from hour to hour.
-        return [raw["session"], raw.get("startTime"), raw.get("room")]
+        time = shaped["sessiontime"]
+        stable = {key: value for key, value in time.items() if key not in _SEATS}
+        return [shaped["session"], stable]
 
 
 class Exhibitors(RainFocusStream):
@@ -98,9 +99,8 @@ class Speakers(RainFocusStream):
 
 def _on_date(hour: object, date: object) -> object:
     """An hour of the day put on its date; anything else as it came."""
-    if isinstance(hour, str) and isinstance(date, str) and _HOUR.fullmatch(hour):
-        return f"{date} {hour}"
-    return hour
+    found = _HOUR.fullmatch(hour) if isinstance(hour, str) else None
+    return f"{date} {int(found[1]):02}{found[2]}" if found and isinstance(date, str) else hour
 
 
 STREAMS: tuple[type[RainFocusStream], ...] = (

@@ -17,13 +17,19 @@ from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings import (
     JSONSchema,
     check_settings,
+    read_config_files,
+    read_json_object,
     settings_from_environment,
     settings_schema,
+    unknown_settings,
     with_defaults,
 )
 from singer_sdk import Tap
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_rainfocus.client import RainFocusClient
@@ -35,9 +41,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+    import click
+
     from tap_rainfocus.base import RainFocusStream
 
-_NAMES = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_NAMES = {"type": "array", "items": {"type": "string"}}
 
 SETTINGS: dict[str, JSONSchema] = {
     "event_codes": {
@@ -127,7 +135,60 @@ class TapRainFocus(Tap):
             Connection.from_settings(self._config)
             credentials_from_settings(self._config)
             _check_start_date(self._config.get("start_date"))
+            _check_endpoints(self._config["endpoints"])
+            for name in unknown_settings(self._config, self.config_jsonschema):
+                self.logger.warning("Setting %s is not known and has no effect.", name)
         return []
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        files = read_config_files(path for path in value if path != "ENV")
+        return _ConfigInput(config=files, parse_env="ENV" in value)
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: t.IO[str] | None = None,
+        catalog: t.IO[str] | None = None,
+    ) -> None:
+        """Run the command.
+
+        Raises:
+            RainFocusError: Something is wrong with a setting, a file or RainFocus.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        try:
+            tap = cls(
+                config=config.config if config else {},
+                parse_env_config=bool(config and config.parse_env),
+                state=read_json_object("--state", state.read()) if state else None,
+                catalog=_read_catalog(catalog.read()) if catalog else None,
+            )
+            if not tap._selected:
+                tap.logger.warning("No stream is selected: nothing to do.")
+            tap.sync_all()
+        except (MapExpressionError, StreamMapConfigError) as error:
+            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
+            raise SettingsError(msg) from error
+
+    @override
+    def load_state(self, state: dict[str, t.Any]) -> None:
+        try:
+            super().load_state({"bookmarks": state["bookmarks"]} if state else {})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = "The state has no bookmarks: give the last line that the loader printed."
+            raise SettingsError(msg) from error
 
     @override
     def discover_streams(self) -> Sequence[RainFocusStream]:
@@ -136,7 +197,7 @@ class TapRainFocus(Tap):
     @property
     def event_codes(self) -> list[str]:
         """The events to read, each once."""
-        return list(dict.fromkeys(self.config["event_codes"]))
+        return list(dict.fromkeys(filter(None, self.config["event_codes"])))
 
     @cached_property
     def client(self) -> RainFocusClient:
@@ -161,17 +222,17 @@ class TapRainFocus(Tap):
         """Leave at once: the last state written is the right one, and nothing waits to be."""
         sys.exit(128 + signum)
 
-    def skip_denied(self, stream_name: str, denial: EndpointDeniedError) -> None:
-        """Go on without a stream that the API profile may not read.
+    def skip_denied(self, what: str, denial: EndpointDeniedError) -> None:
+        """Go on without a stream, or one event of it, that the API profile may not read.
 
         Raises:
-            RainFocusError: No selected stream is left.
+            RainFocusError: There is nothing else to be read.
         """
-        self._denied.add(stream_name)
-        if self._denied >= {stream.name for stream in self._selected}:
+        self._denied.add(what)
+        if len(self._denied) == len(self._selected) * max(len(self.event_codes), 1):
             msg = f"Every selected stream is refused. {denial}"
             raise RainFocusError(msg) from denial
-        self.logger.warning("Stream %s is skipped. %s", stream_name, denial)
+        self.logger.warning("Stream %s is skipped. %s", what, denial)
 
     def warn_once(self, message: str) -> None:
         """Log a warning the first time it comes up."""
@@ -191,6 +252,22 @@ class TapRainFocus(Tap):
     def _selected(self) -> list[RainFocusStream]:
         streams = t.cast("dict[str, RainFocusStream]", self.streams)
         return [stream for stream in streams.values() if stream.selected]
+
+
+def _read_catalog(text: str) -> Catalog:
+    catalog = read_json_object("--catalog", text)
+    try:
+        return Catalog.from_dict(catalog)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = "--catalog is not a Singer catalog: make one with --discover."
+        raise SettingsError(msg) from error
+
+
+def _check_endpoints(endpoints: t.Iterable[str]) -> None:
+    names = [str(vars(stream)["name"]) for stream in STREAMS]
+    if unknown := sorted(set(endpoints) - set(names)):
+        msg = f"Setting endpoints names {', '.join(unknown)}: the streams are {', '.join(names)}."
+        raise SettingsError(msg)
 
 
 def _check_start_date(value: str | None) -> None:

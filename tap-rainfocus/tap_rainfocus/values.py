@@ -10,6 +10,8 @@ import re
 import typing as t
 from datetime import UTC, datetime
 
+import orjson
+
 _BOOLEANS: dict[object, bool] = {
     **dict.fromkeys((True, "yes", "y", "true", "t", "on", "1", "1.0"), True),
     **dict.fromkeys((False, "no", "n", "false", "f", "off", "0", "0.0"), False),
@@ -75,11 +77,11 @@ def read_moment(value: object) -> str:
 def read_local_time(value: object) -> str:
     """A time of the event's place, `YYYY-MM-DD HH:MM:SS`, without a zone.
 
-    An offset is dropped, since the hour beside it is the local one; UTC says nothing about the
-    place, so a value that ends in Z, or counts milliseconds, cannot be read.
+    An offset is dropped, since the hour beside it is the local one; a value that ends in Z, or
+    counts milliseconds, says nothing about the place and cannot be read.
     """
     moment = _parse(value)
-    if moment.tzinfo is UTC:
+    if not isinstance(value, str) or value.strip()[-1:] in "Zz" or _EPOCH_MS.fullmatch(value):
         raise ValueError
     return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
@@ -93,13 +95,17 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
     """Custom attributes as one list of code, name and value, an entry per value.
 
     Takes the three shapes of §4.2: `{code, name, value, attributeValues: [{value}]}`,
-    `{attribute_id, attribute, value}` and `{attribute, value}`.
+    `{attribute_id, attribute, value}` and `{attribute, value}`. A value that is neither text nor
+    number is kept as JSON.
     """
     if isinstance(value, dict):
         value = [{"code": code, "value": content} for code, content in value.items()]
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ValueError
-    return [attribute for entry in value for attribute in _attributes(entry)]
+    return [
+        attribute
+        for entry in read_list(value)
+        if entry is not None
+        for attribute in _attributes(entry if isinstance(entry, dict) else {"value": entry})
+    ]
 
 
 def rfc3339(moment: datetime) -> str:
@@ -118,19 +124,23 @@ def from_epoch_ms(value: object) -> datetime:
 def _parse(value: object) -> datetime:
     if not isinstance(value, str) or _EPOCH_MS.fullmatch(value.strip()):
         return from_epoch_ms(value)
-    text = value.strip()
-    moment = datetime.fromisoformat(text.replace("/", "-"))
-    return moment.replace(tzinfo=UTC) if text[-1:] in {"Z", "z"} else moment
+    return datetime.fromisoformat(value.strip().upper().replace("/", "-"))
 
 
 def _attributes(entry: dict[str, t.Any]) -> t.Iterator[dict[str, str | None]]:
     code = _text(entry.get("code") or entry.get("attribute_id"))
     name = _text(entry.get("name") or entry.get("attribute"))
-    for item in read_list(entry.get("attributeValues") or entry):
+    inner = entry.get("attributeValues") or entry.get("attributevalues")
+    for item in read_list(inner or entry):
         value = item.get("value") if isinstance(item, dict) else item
         for single in value if isinstance(value, list) else (value,):
             yield {"code": code, "name": name, "value": _text(single)}
 
 
 def _text(value: object) -> str | None:
-    return value if type(value) is str else None if value is None else read_text(value)
+    if value is None or type(value) is str:
+        return value
+    try:
+        return read_text(value)
+    except ValueError:
+        return orjson.dumps(value).decode()

@@ -104,8 +104,10 @@ class Group:
         return replace(self, fields=tuple(field for field in self.fields if field.name in names))
 
     def with_attributes(self, codes: t.Iterable[str]) -> Group:
-        """The group with these custom attributes as fields of their own."""
+        """The group with these custom attributes, if it has any, as fields of their own."""
         known = {field.name for field in self.fields}
+        if "attributes" not in known:
+            return self
         promoted = tuple(
             Field(
                 code,
@@ -201,7 +203,7 @@ SESSION = Group(
         Field("code", TEXT, "Session code, such as GS3.", AEP),
         Field("title", TEXT, "Title.", AEP, ("name",)),
         Field("length", INTEGER, "Length in minutes (the unit is inferred).", AEP),
-        Field("abstract", TEXT, "Abstract, an HTML fragment.", DUMP, ("description",)),
+        Field("abstract", TEXT, "Abstract, an HTML fragment.", DUMP),
         Field("status", TEXT, "Status, such as Accepted; a dump holds every status.", DUMP),
         Field("published", BOOLEAN, "Whether the session is shown in the catalogue.", DUMP),
         Field("type", TEXT, "Type, such as Keynote.", PAGE),

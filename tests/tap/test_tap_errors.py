@@ -99,3 +99,65 @@ def test_a_closed_pipe_ends_quietly(settings: Settings, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "ERROR" not in done.stderr
+
+
+BAD_FILES = {
+    "config not JSON": ("--config", "{", "is not one JSON object"),
+    "config a list": ("--config", "[]", "is not one JSON object"),
+    "state not JSON": ("--state", "{}\n{}", "--state is not one JSON object"),
+    "state without bookmarks": ("--state", '{"a": 1}', "give the last line that the loader"),
+    "state with odd bookmarks": ("--state", '{"bookmarks": 5}', "The state has no bookmarks"),
+    "catalog not JSON": ("--catalog", "", "--catalog is not one JSON object"),
+    "catalog of something": ("--catalog", '{"streams": [1]}', "make one with --discover"),
+}
+
+
+@pytest.mark.parametrize(("option", "text", "advice"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_a_file_that_is_not_what_it_should_be(
+    run_tap: TapRunner, settings: Settings, tmp_path: Path, option: str, text: str, advice: str
+) -> None:
+    file = tmp_path / "file.json"
+    file.write_text(text)
+    run = run_tap(settings if option != "--config" else None, option, str(file))
+    assert run.code == 1
+    assert len(run.errors) == 1, run.log
+    assert advice in run.errors[0]
+
+
+def test_a_missing_config_file_is_named(run_tap: TapRunner) -> None:
+    run = run_tap(None, "--config", "nowhere.json")
+    assert run.code == 1
+    assert "nowhere.json cannot be read" in run.errors[0]
+
+
+def test_a_bookmark_that_is_not_a_time(run_tap: TapRunner, settings: Settings) -> None:
+    mark = {"replication_key": "timestamp", "replication_key_value": "yesterday"}
+    state = {
+        "bookmarks": {"attendees": {"partitions": [{"context": {"event": "summit25"}} | mark]}}
+    }
+    run = run_tap(settings, state=state)
+    assert run.code == 1
+    assert "The bookmark of stream attendees in the state is not a time" in run.errors[0]
+
+
+@pytest.mark.parametrize("expression", ["bad syntax (", "nofield + 1"])
+def test_a_stream_map_that_cannot_be_used(
+    run_tap: TapRunner, settings: Settings, expression: str
+) -> None:
+    run = run_tap(settings | {"stream_maps": {"attendees": {"x": expression}}})
+    assert run.code == 1
+    assert len(run.errors) == 1, run.log
+    assert "check the names and expressions in stream_maps" in run.errors[0]
+
+
+def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> None:
+    run = run_tap(settings | {"page_sze": 5}, select=[])
+    assert run.code == 0
+    assert "Setting page_sze is not known" in run.log
+    assert "No stream is selected" in run.log
+
+
+def test_endpoints_of_a_stream_that_does_not_exist(run_tap: TapRunner, settings: Settings) -> None:
+    run = run_tap(settings | {"endpoints": {"people": {"path": "x"}}})
+    assert run.code == 1
+    assert "endpoints names people: the streams are attendees, sessions" in run.errors[0]

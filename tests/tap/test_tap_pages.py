@@ -1,0 +1,269 @@
+"""Replies that no sandbox gives: odd envelopes, cursors and clocks, from a scripted server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import typing as t
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Answer = Callable[[str, dict[str, str]], object]
+    TapRunner = Callable[..., t.Any]
+
+STATE = {
+    "bookmarks": {
+        "attendees": {
+            "partitions": [
+                {
+                    "context": {"event": "e1"},
+                    "replication_key": "timestamp",
+                    "replication_key_value": "2020-01-01T00:00:00.000Z",
+                }
+            ]
+        }
+    }
+}
+OLD = "2020-01-01T00:00:00.000Z"
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[dict[str, t.Any]]:
+    """Serve what `answer` makes of path and query; gives settings for the tap."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            body = json.dumps(answer(url.path.rpartition("/v3/")[2], query)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield {
+            "org_id": "acme",
+            "api_url": f"http://127.0.0.1:{server.server_port}/api",
+            "api_profile": "someprofile",
+            "event_codes": ["e1"],
+            "max_retries": 1,
+        }
+        server.shutdown()
+
+
+def bookmark(run: t.Any) -> str:
+    value: str = run.state["bookmarks"]["attendees"]["partitions"][0]["replication_key_value"]
+    return value
+
+
+def page(*ids: str, **more: object) -> dict[str, object]:
+    return {"responseCode": "0", "results": [{"attendeeId": i} for i in ids], **more}
+
+
+def read(run_tap: TapRunner, answer: Answer, stream: str = "attendees", **more: object) -> t.Any:
+    with serving(answer) as settings:
+        return run_tap(settings | more, state=STATE, select=[stream])
+
+
+def ids(run: t.Any, stream: str = "attendees") -> list[str]:
+    return [record["_id"] for record in run.records(stream)]
+
+
+def test_a_scroll_keeps_its_cursor(run_tap: TapRunner) -> None:
+    asked: list[str | None] = []
+
+    def answer(_: str, query: dict[str, str]) -> object:
+        asked.append(query.get("cursor"))
+        if len(asked) == 5:
+            return page("a5")
+        return page(f"a{len(asked)}", cursor="SCROLL", timestamp="1680309557133")
+
+    run = read(run_tap, answer)
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1", "a2", "a3", "a4", "a5"]
+
+
+def test_a_last_page_that_echoes_its_cursor(run_tap: TapRunner) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        if "cursor" in query:
+            return page("a2", cursor="C")
+        return page("a1", cursor="C", timestamp="1680309557133")
+
+    run = read(run_tap, answer)
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1", "a2"]
+    assert bookmark(run) == "2023-04-01T00:39:17.133Z"
+
+
+def test_cursors_that_go_round_in_circles(run_tap: TapRunner) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        return page("a", cursor="B" if query.get("cursor") == "A" else "A")
+
+    run = read(run_tap, answer)
+    assert run.code == 1
+    assert "round in circles" in run.errors[0]
+    assert bookmark(run) == OLD
+
+
+def test_an_empty_last_page_may_be_throttling(run_tap: TapRunner) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        return page() if "cursor" in query else page("a1", cursor="C", timestamp="1680309557133")
+
+    run = read(run_tap, answer)
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1"]
+    assert bookmark(run) == OLD
+    assert "The bookmark stays" in run.log
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"responseCode": "0", "total": 500, "results": []},
+        {"responseCode": "0", "totalSearchItems": 500, "sectionList": [{"items": []}]},
+        {"responseCode": "0", "results": [], "cursor": "C"},
+        {},
+        {"responseCode": "0", "people": [{"attendeeId": "1"}]},
+        {"responseCode": "0", "results": ["a"]},
+    ],
+    ids=["total", "sections", "cursor", "nothing", "another key", "not objects"],
+)
+def test_a_reply_without_the_records_it_should_have_is_an_error(
+    run_tap: TapRunner, reply: dict[str, object]
+) -> None:
+    run = read(run_tap, lambda *_: reply)
+    assert run.code == 1
+    assert len(run.errors) == 1
+    assert bookmark(run) == OLD
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"results": [{"attendeeId": "1"}]},
+        {"responseCode": "0", "data": [{"attendeeId": "1"}]},
+        {"responseCode": "0", "items": [{"attendeeId": "1"}, None], "total": 1},
+        {"responseCode": "0", "sectionList": [{"items": [{"attendeeId": "1"}]}, {"total": 0}]},
+    ],
+    ids=["results", "data", "items", "sections"],
+)
+def test_every_envelope_is_read(run_tap: TapRunner, reply: dict[str, object]) -> None:
+    run = read(run_tap, lambda *_: reply)
+    assert run.code == 0, run.log
+    assert ids(run) == ["1"]
+
+
+def test_nobody_changed(run_tap: TapRunner) -> None:
+    run = read(run_tap, lambda *_: {"responseCode": "0", "timestamp": "1680309557133"})
+    assert run.code == 0, run.log
+    assert ids(run) == []
+    assert bookmark(run) == "2023-04-01T00:39:17.133Z"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        ("1680309557133", "2023-04-01T00:39:17.133Z"),
+        (1680309557133, "2023-04-01T00:39:17.133Z"),
+        ("2023-04-01T00:39:17Z", "2023-04-01T00:39:17.000Z"),
+    ],
+    ids=repr,
+)
+def test_only_the_first_page_tells_the_time(
+    run_tap: TapRunner, timestamp: object, expected: str
+) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        if "cursor" in query:
+            return page("a2", timestamp="1999999999999")
+        return page("a1", cursor="C", timestamp=timestamp)
+
+    run = read(run_tap, answer)
+    assert bookmark(run) == expected
+    assert {record["timestamp"] for record in run.records("attendees")} == {expected}
+
+
+def test_a_record_without_an_id_is_kept(run_tap: TapRunner) -> None:
+    people = [{"email": "a@b.c"}, {"email": "d@e.f"}]
+    first = read(run_tap, lambda *_: {"responseCode": "0", "results": people})
+    again = read(run_tap, lambda *_: {"responseCode": "0", "results": people[::-1]})
+    assert len(set(ids(first))) == 2
+    assert set(ids(first)) == set(ids(again))
+    assert first.log.count("came without attendeeId") == 1
+
+
+def test_session_times_in_every_form(run_tap: TapRunner) -> None:
+    sessions = [
+        {
+            "sessionId": "1",
+            "Times": [
+                {
+                    "sessionTimeID": "t1",
+                    "date": "2026-10-27",
+                    "startTime": "09:00",
+                    "endTime": "9:30",
+                },
+                {"date": "2026-10-27", "starttime": "09:00", "room": "A", "seatsRemaining": 5},
+                {"date": "2026-10-28", "starttime": " 09:00", "room": "A"},
+                None,
+            ],
+        },
+        {"sessionCode": "S2", "times": [{"date": "2026-10-27", "startTime": "09:00", "room": "A"}]},
+        {"sessionId": "3", "times": "TBD"},
+        {"sessionId": "4", "times": {"sessiontimeId": "t4"}},
+    ]
+    run = read(run_tap, lambda *_: {"responseCode": "0", "data": sessions}, "session_times")
+    assert run.code == 0, run.log
+    times = run.records("session_times")
+    assert len(times) == 5
+    assert len({record["_id"] for record in times}) == 5
+    assert times[0]["sessiontime"]["startTime"] == "2026-10-27 09:00:00"
+    assert times[0]["sessiontime"]["endTime"] == "2026-10-27 09:30:00"
+    assert times[2]["sessiontime"]["startTime"] == "2026-10-28 09:00:00"
+    assert "is not an object" in run.log
+
+    sessions[0]["Times"][1]["seatsRemaining"] = 4  # type: ignore[index]
+    later = read(run_tap, lambda *_: {"responseCode": "0", "data": sessions}, "session_times")
+    assert ids(later, "session_times") == ids(run, "session_times")
+
+
+def test_an_event_that_is_denied_does_not_hide_another(run_tap: TapRunner) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        if query["event"] == "e1":
+            return {"responseCode": "124", "responseMessage": "Access denied."}
+        return page("a1")
+
+    run = read(run_tap, answer, event_codes=["e1", "e2"])
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1"]
+    assert "Stream attendees of e1 is skipped" in run.log
+
+
+def test_custom_attributes_of_groups_that_have_none(run_tap: TapRunner) -> None:
+    lead = {"leadId": "l", "attributes": [{"attribute": "tier", "value": "hot"}]}
+    run = read(
+        run_tap,
+        lambda *_: {"responseCode": "0", "results": [lead]},
+        "leads",
+        custom_attributes=["tier"],
+    )
+    assert run.code == 0, run.log
+    assert run.records("leads")[0]["lead"] == lead
+
+
+def test_the_run_ends_with_a_state(run_tap: TapRunner) -> None:
+    run = read(
+        run_tap, lambda *_: {"responseCode": "0", "data": [{"exhibitorId": "1"}]}, "exhibitors"
+    )
+    assert [message["type"] for message in run.messages][-2:] != ["STATE", "RECORD"]
+    assert run.messages[-1]["type"] == "STATE"
