@@ -39,8 +39,9 @@ class Checkpoints:
     def lost(self, records: Iterable[int]) -> None:
         """These records will not be stored: no state behind any of them goes out."""
         for record in records:
-            self._open.discard(record)
+            # In this order: a signal may come in between.
             self._lost = min(self._lost, record)
+            self._open.discard(record)
 
     def state(self, state: State) -> None:
         """Remember a STATE message that stands behind all records noted so far."""

@@ -47,9 +47,13 @@ def find_columns(schema: JSONSchema) -> Columns:
     object.
     """
     top = _by_folded_name(schema)
-    places: list[tuple[Path, dict[str, str]]] = [((), top)]
+    flattened = {
+        name.removeprefix(GROUP): column for name, column in top.items() if name.startswith(GROUP)
+    }
+    places: list[tuple[Path, dict[str, str]]] = [((), top), ((), flattened)]
     if GROUP in top:
-        places.append(((top[GROUP],), _by_folded_name(schema["properties"][top[GROUP]])))
+        group = _properties(schema)[top[GROUP]]
+        places.append(((top[GROUP],), _by_folded_name(group)))
     columns: Columns = {}
     for field, synonyms in SYNONYMS.items():
         path = _first((field,), places) or _first(synonyms, places)
@@ -68,15 +72,28 @@ def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) ->
 
 def _by_folded_name(schema: JSONSchema) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, column in (schema.get("properties") or {}).items():
+    for name, column in _properties(schema).items():
         folded = re.sub(r"[_\-\s]", "", name).lower()
         if folded == GROUP or _holds_a_value(column):
             found.setdefault(folded, name)
     return found
 
 
-def _holds_a_value(column: JSONSchema) -> bool:
+def _properties(schema: object) -> JSONSchema:
+    """The properties that a schema declares, also in one of its alternatives."""
+    if not isinstance(schema, dict):
+        return {}
+    found: dict[str, t.Any] = dict(schema.get("properties") or {})
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for alternative in schema.get(keyword) or []:
+            found |= _properties(alternative)
+    return found
+
+
+def _holds_a_value(column: object) -> bool:
     """Whether a column can hold text or a number, not only an object or an array."""
+    if not isinstance(column, dict):
+        return column is True
     kinds = column.get("type") or ()
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     return not kinds or bool(kinds - {"object", "array", "null"})

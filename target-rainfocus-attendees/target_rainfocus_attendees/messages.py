@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import orjson
@@ -53,7 +54,7 @@ class MessageReader(SingerReader):
         try:
             message = orjson.loads(line)
         except orjson.JSONDecodeError:
-            message = None
+            message = _without_surrogates(line)
         if not isinstance(message, dict):
             msg = f"Line {self._line} of the input is not a JSON object: check the extractor."
             raise InputError(msg)
@@ -70,3 +71,12 @@ class MessageReader(SingerReader):
     def _process_unknown_message(self, message_dict: Message) -> None:
         msg = f"Line {self._line} of the input is a message of an unknown type."
         raise InputError(msg)
+
+
+def _without_surrogates(line: str) -> object:
+    """Read what only orjson cannot: half a surrogate pair, which becomes a question mark."""
+    try:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-8", "replace"))
+    except ValueError:
+        return None

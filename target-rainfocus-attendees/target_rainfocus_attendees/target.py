@@ -12,17 +12,21 @@ from functools import cached_property
 from dotenv import find_dotenv, load_dotenv
 from rainfocus_client.connection import Connection
 from rainfocus_client.credentials import credentials_from_settings
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import RainFocusError, SettingsError
 from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings import (
     check_settings,
+    read_config_files,
     settings_from_environment,
     settings_schema,
+    unknown_settings,
     with_defaults,
 )
 from singer_sdk import Target
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from target_rainfocus_attendees.load import Load, NotStoredError
@@ -33,8 +37,8 @@ from target_rainfocus_attendees.wire import PACKAGE
 if t.TYPE_CHECKING:
     from types import FrameType
 
+    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.plugin_base import _ConfigInput
 
     from target_rainfocus_attendees.messages import Message
 
@@ -134,6 +138,10 @@ class TargetRainFocusAttendees(Target):
             target.process_endofpipe()
         except NotStoredError:
             raise
+        except (MapExpressionError, StreamMapConfigError) as error:
+            target.load.end()
+            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
+            raise SettingsError(msg) from error
         except SystemExit as stop:
             target.load.end()
             cls.logger.error(  # noqa: TRY400
@@ -176,7 +184,17 @@ class TargetRainFocusAttendees(Target):
             check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
             Connection.from_settings(self.config)
             credentials_from_settings(self.config)
+            for name in unknown_settings(self._config, self.config_jsonschema):
+                self.logger.warning("Setting %s is not known and has no effect.", name)
         return []
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        files = read_config_files(path for path in value if path != "ENV")
+        return _ConfigInput(config=files, parse_env="ENV" in value)
 
     @override
     def _process_state_message(self, message_dict: Message) -> None:

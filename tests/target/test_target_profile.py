@@ -76,7 +76,7 @@ def schema_of(values: dict[str, t.Any]) -> dict[str, t.Any]:
         ("favourite_colour", "green", "favourite_colour", None),
     ],
 )
-def test_a_value_is_sent_so(column: str, value: object, field: str, sent: t.Any) -> None:  # noqa: ANN401
+def test_a_value_is_sent_so(column: str, value: object, field: str, sent: t.Any) -> None:
     fields, dropped = profile_of({"email": ADA, column: value})
     expected = {} if sent is BAD or sent is None else {field: sent}
     assert fields == {"email": ADA, **expected}
@@ -177,3 +177,30 @@ def test_a_column_of_objects_is_no_field() -> None:
 def test_a_missing_group_is_a_record_without_an_address() -> None:
     with pytest.raises(InvalidProfileError):
         read_profile({"attendee": None}, {"email": ("attendee", "email")})
+
+
+TEXT = {"type": ["string", "null"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ({"properties": {"email": True}}, ("email",)),
+        ({"properties": {"email": {}}}, ("email",)),
+        ({"properties": {"attendee__email": TEXT}}, ("attendee__email",)),
+        (
+            {
+                "properties": {
+                    "attendee": {"anyOf": [{"properties": {"email": TEXT}}, {"type": "null"}]}
+                }
+            },
+            ("attendee", "email"),
+        ),
+        ({"properties": {"attendee": True, "email": False}}, None),
+    ],
+    ids=["true", "empty", "flattened by our tap", "alternatives", "false"],
+)
+def test_every_form_of_schema_is_understood(
+    schema: dict[str, t.Any], path: tuple[str, ...] | None
+) -> None:
+    assert find_columns(schema).get("email") == path
