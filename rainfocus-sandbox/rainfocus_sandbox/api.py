@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
     from rainfocus_sandbox.customer import Profile
     from rainfocus_sandbox.store import LoggedCall, Store
 
-_PATH = re.compile(r"/api/(?P<org_id>[^/]+)/v3/(?P<call>[^/]+/[^/]+)")
+_PATH = re.compile(r"/api/[^/]+/v3/(?P<call>[^/]+/[^/]+)")
 
 
 class Api:
@@ -45,49 +45,32 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        path = _PATH.fullmatch(scope["path"])
-        call = CALLS.get(path["call"]) if path else None
-        if path is None or call is None or call.method != scope["method"]:
+        name = call_of(scope)
+        if name is None:
             await not_found()(scope, receive, send)
             return
         entry = entry_of(scope)
-        entry.call = path["call"]
+        entry.call = name
         try:
-            reply = await self._answer(path["org_id"], call, Request(scope, receive), entry)
+            reply = await self._answer(CALLS[name], Request(scope, receive), entry)
         except RefusalError as refusal:
             reply = refusal.reply
         entry.code = reply.code
         entry.records = reply.records
         await Response(reply.body, reply.status, media_type=JSON)(scope, receive, send)
 
-    async def _answer(self, org_id: str, call: Call, request: Request, entry: LoggedCall) -> Reply:
-        if org_id != ORG_ID:
+    async def _answer(self, call: Call, request: Request, entry: LoggedCall) -> Reply:
+        if request.scope["path"].split("/")[2] != ORG_ID:
             raise malformed(
                 parameter="orgId"
             )  # Assumption: a wrong org is a wrong parameter, code 103.
-        profile = self._profile(request)
+        profile = profile_of(self._store, request)
         entry.profile = profile.name
         if self._store.is_denied(profile.name, entry.call):
             raise denied(call.endpoint)
         body = _json_object(await request.body()) if call.method == "POST" else {}
         entry.event = self._event(profile, request.query_params.get("event", body.get("event")))
         return call.answer(self._store, Arguments(entry.event, request.query_params, body))
-
-    def _profile(self, request: Request) -> Profile:
-        """Return the profile behind the Bearer token, else behind the `apiProfile` header."""
-        scheme, _, access_token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            profile = self._store.profile_of_access_token(access_token.strip())
-            if profile is None:
-                raise bad_token()
-            return profile
-        api_token = request.headers.get("apiprofile")
-        if not api_token:
-            raise missing(parameter="apiProfile")
-        profile = self._store.profile_of_api_token(api_token)
-        if profile is None:
-            raise unknown_profile()
-        return profile
 
     def _event(self, profile: Profile, named: object) -> str:
         """Return the event of a call, named by it or given by the profile.
@@ -105,6 +88,43 @@ class Api:
         ):
             raise unknown_event()
         return code
+
+
+def call_of(scope: Scope) -> str | None:
+    """Return the name of the call, or nothing when there is no such call."""
+    path = _PATH.fullmatch(scope["path"])
+    call = CALLS.get(path["call"]) if path else None
+    return path["call"] if path and call and call.method == scope["method"] else None
+
+
+def profile_of(store: Store, request: Request) -> Profile:
+    """Return the profile behind the Bearer token, else behind the `apiProfile` header.
+
+    Raises:
+        RefusalError: There is none.
+    """
+    if is_bearer(request):
+        profile = store.profile_of_access_token(_authorization(request)[1].strip())
+        if profile is None:
+            raise bad_token()
+        return profile
+    api_token = request.headers.get("apiprofile")
+    if not api_token:
+        raise missing(parameter="apiProfile")
+    profile = store.profile_of_api_token(api_token)
+    if profile is None:
+        raise unknown_profile()
+    return profile
+
+
+def is_bearer(request: Request) -> bool:
+    """Tell whether the caller uses a Bearer token, good or not."""
+    return _authorization(request)[0].lower() == "bearer"
+
+
+def _authorization(request: Request) -> tuple[str, str]:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return scheme, token
 
 
 def not_found() -> Response:

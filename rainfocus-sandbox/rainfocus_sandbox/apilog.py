@@ -6,6 +6,7 @@ import time
 import typing as t
 
 from rainfocus_sandbox.clock import now_ms
+from rainfocus_sandbox.hangup import HANG_UP
 from rainfocus_sandbox.store import LoggedCall
 
 if t.TYPE_CHECKING:
@@ -30,7 +31,13 @@ class ApiLog:
         scope[_KEY] = entry
         started = time.perf_counter()
 
+        is_logged = False
+
         def log() -> None:
+            nonlocal is_logged
+            if is_logged:
+                return
+            is_logged = True
             entry.milliseconds = round((time.perf_counter() - started) * 1000, 3)
             self._store.log_call(entry)
 
@@ -38,13 +45,14 @@ class ApiLog:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
                 log()
+            elif message["type"] == HANG_UP:
+                log()
             await send(message)
 
         try:
             await self._app(scope, receive, send_logged)
         finally:
-            if not entry.status:
-                log()
+            log()
 
 
 def entry_of(scope: Scope) -> LoggedCall:

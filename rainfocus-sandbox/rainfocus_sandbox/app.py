@@ -12,6 +12,8 @@ from starlette.routing import Route
 from rainfocus_sandbox.api import Api, not_found
 from rainfocus_sandbox.apilog import ApiLog
 from rainfocus_sandbox.control import control_routes
+from rainfocus_sandbox.faultcontrol import fault_routes
+from rainfocus_sandbox.faultgate import FaultGate
 from rainfocus_sandbox.oauth import TokenEndpoint
 
 if t.TYPE_CHECKING:
@@ -19,14 +21,20 @@ if t.TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
+    from rainfocus_sandbox.faults import Faults
     from rainfocus_sandbox.store import Store
 
 _COMMIT_INTERVAL_S = 0.05
 
 
-def create_app(store: Store, stop: Callable[[], None]) -> Starlette:
-    """Return the application over `store`; `stop` is what `POST /sandbox/stop` calls.
+def create_app(
+    store: Store, faults: Faults, stop: Callable[[], None], date: Callable[[], str]
+) -> Starlette:
+    """Return the application over `store`, with `faults`.
+
+    `stop` is what `POST /sandbox/stop` calls, `date` returns the `Date` of replies.
 
     Replies do not wait for the disk: what is written is committed on a timer, and a sandbox that
     is killed loses at most the last 50 ms. Whoever reads through the server sees it at once.
@@ -44,11 +52,15 @@ def create_app(store: Store, stop: Callable[[], None]) -> Starlette:
     async def answer_not_found(_request: Request, _error: Exception) -> Response:
         return not_found()
 
+    def guarded(inner: ASGIApp) -> ASGIApp:
+        return ApiLog(FaultGate(inner, store, faults, date), store)
+
     app = Starlette(
         routes=[
-            Route("/oidc/token", ApiLog(TokenEndpoint(store), store)),
-            Route("/api/{path:path}", ApiLog(Api(store), store)),
-            *control_routes(store, stop),
+            Route("/oidc/token", guarded(TokenEndpoint(store, faults))),
+            Route("/api/{path:path}", guarded(Api(store))),
+            *control_routes(store, faults, stop),
+            *fault_routes(faults),
         ],
         exception_handlers={404: answer_not_found},
         lifespan=lifespan,

@@ -167,7 +167,12 @@ def _natural(text: str) -> int | None:
     return int(text) if _NATURAL.fullmatch(text) else None
 
 
-def _cursor(event: str, entity: Entity, position: int) -> bytes:
+def first_cursor(event: str, search: str) -> str:
+    """Return the cursor that the first page of `search` would have, if pages were asked by one."""
+    return _cursor(event, search.removesuffix("/search"), 0).decode()
+
+
+def _cursor(event: str, entity: str, position: int) -> bytes:
     return base64.urlsafe_b64encode(f"{event}/{entity}/{position}".encode())
 
 
@@ -189,6 +194,11 @@ CALLS: Mapping[str, Call] = {
     "attendee/store": Call("POST", "attendeeStore", _store),
     "attendee/update": Call("POST", "attendeeUpdate", _update),
     "lead/search": Call("GET", "lead", partial(_search, "lead")),
+    # Assumption: the three below answer as `attendee/search` does (`session/search` is in client
+    # code, the other two are inferred from their names; reference §4.3, §4.5).
+    "session/search": Call("GET", "session", partial(_search, "session")),
+    "exhibitor/search": Call("GET", "exhibitor", partial(_search, "exhibitor")),
+    "speaker/search": Call("GET", "speaker", partial(_search, "speaker")),
     "entityDataDump/session": Call("GET", "session", partial(_dump, "session")),
     "entityDataDump/exhibitor": Call("GET", "exhibitor", partial(_dump, "exhibitor")),
     "entityDataDump/speaker": Call("GET", "speaker", partial(_dump, "speaker")),

@@ -12,6 +12,7 @@ import click
 from rainfocus_sandbox import daemon, remote, report
 from rainfocus_sandbox.customer import ORG_ID
 from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.faults import KINDS, Fault, Kind
 from rainfocus_sandbox.remote import Occupant, occupant
 from rainfocus_sandbox.seed import Sizes, seed
 from rainfocus_sandbox.server import DEFAULT_PORT, HOST, serve
@@ -170,6 +171,43 @@ def log(target: _Target, limit: int | None) -> None:
     if calls:
         click.echo(f"\nThe last {len(calls)} calls:\n")
         click.echo(report.log_lines(calls))
+
+
+@cli.command("fault")
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.option("--call", help="The call it strikes, e.g. attendee/search; else every API call.")
+@click.option("--profile", help="The profile it strikes, e.g. oauth-global; else every one.")
+@click.option("--times", type=int, default=1, show_default=True, help="How often it strikes.")
+@click.option("--always", is_flag=True, help="It strikes until cleared.")
+@click.option("--skip", type=int, default=0, show_default=True, help="How many pass first.")
+@click.option("--seconds", type=float, default=1, show_default=True, help="Wait or Retry-After.")
+@click.option("--status", type=int, default=500, show_default=True, help="Of a server_error.")
+@click.option("--code", default="27", show_default=True, help="responseCode of a refuse_*.")
+@click.pass_obj
+def fault_command(target: _Target, /, kind: Kind, *, always: bool, **options: t.Any) -> None:  # noqa: ANN401
+    """Let one thing go wrong; the README tells what each KIND does."""
+    _require_sandbox(target)
+    try:
+        fault = Fault(kind, **(options | {"times": None} if always else options))
+    except ValueError as error:
+        raise SandboxError(str(error)) from error
+    click.echo(report.faults_table(remote.add_fault(target.port, fault)))
+
+
+@cli.command("faults")
+@click.option("--clear", is_flag=True, help="Let nothing go wrong any more.")
+@click.pass_obj
+def faults_command(target: _Target, *, clear: bool) -> None:
+    """Show what can still go wrong."""
+    _require_sandbox(target)
+    left = remote.clear_faults(target.port) if clear else remote.faults(target.port)
+    click.echo(report.faults_table(left) if left else "Nothing is set to go wrong.")
+
+
+def _require_sandbox(target: _Target) -> None:
+    if occupant(target.port) is not Occupant.SANDBOX:
+        message = f"no sandbox runs on port {target.port}: start one with rainfocus-sandbox start"
+        raise SandboxError(message)
 
 
 def main() -> t.NoReturn:

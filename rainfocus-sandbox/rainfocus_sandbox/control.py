@@ -16,34 +16,36 @@ if t.TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from rainfocus_sandbox.faults import Faults
     from rainfocus_sandbox.store import Store
 
 NAME = "rainfocus-sandbox"
 
 
-def control_routes(store: Store, stop: Callable[[], None]) -> list[Route]:
+def control_routes(store: Store, faults: Faults, stop: Callable[[], None]) -> list[Route]:
     """Return the routes that watch and steer the sandbox; `stop` ends the server."""
 
     async def health(_request: Request) -> Response:
-        return _json({"name": NAME, "version": version(NAME)})
+        return json_response({"name": NAME, "version": version(NAME)})
 
     async def counts(_request: Request) -> Response:
-        return _json(store.counts())
+        return json_response(store.counts())
 
     async def log(request: Request) -> Response:
         limit = request.query_params.get("limit", "100")
         if not limit.isdecimal():
-            return _json({"error": "limit is not a number"}, 400)
-        return _json(store.log(int(limit)))
+            return json_response({"error": "limit is not a number"}, 400)
+        return json_response(store.log(int(limit)))
 
     async def stop_server(_request: Request) -> Response:
         stop()
-        return _json({})
+        return json_response({})
 
     async def reset(request: Request) -> Response:
-        """Seed anew; nothing else is answered meanwhile."""
+        """Seed anew, without faults; nothing else is answered meanwhile."""
+        faults.clear()
         seed(store, Sizes(**orjson.loads(await request.body() or b"{}")))
-        return _json(store.counts())
+        return json_response(store.counts())
 
     return [
         Route("/sandbox/health", health),
@@ -54,5 +56,6 @@ def control_routes(store: Store, stop: Callable[[], None]) -> list[Route]:
     ]
 
 
-def _json(content: object, status: int = 200) -> Response:
+def json_response(content: object, status: int = 200) -> Response:
+    """Answer `content` as JSON."""
     return Response(orjson.dumps(content), status, media_type="application/json")

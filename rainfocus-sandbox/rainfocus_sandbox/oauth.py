@@ -18,6 +18,7 @@ from rainfocus_sandbox.store import TOKEN_LIFETIME_S
 if t.TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from rainfocus_sandbox.faults import Faults
     from rainfocus_sandbox.store import Store
 
 
@@ -29,9 +30,10 @@ class TokenEndpoint:
     path is the one that the host's OIDC discovery document names, the rest is RFC 6749.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Issue tokens out of `store`."""
+    def __init__(self, store: Store, faults: Faults) -> None:
+        """Issue tokens out of `store`, of the life that `faults` says."""
         self._store = store
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -41,21 +43,30 @@ class TokenEndpoint:
 
     async def _answer(self, request: Request) -> Response:
         entry_of(request.scope).call = "oidc/token"
-        body = (await request.body()).decode(errors="replace")
-        form = dict(parse_qsl(body, keep_blank_values=True))
+        form = await _form(request)
         if form.get("grant_type") != "client_credentials":
             return _json(400, {"error": "unsupported_grant_type"})
-        client_id, client_secret = _basic(request) or (
-            form.get("client_id", ""),
-            form.get("client_secret", ""),
-        )
-        token = self._store.issue_token(client_id, client_secret)
+        life_s = self._faults.token_life_s
+        if life_s is None:
+            life_s = TOKEN_LIFETIME_S
+        token = self._store.issue_token(*await client_credentials(request), life_s)
         if token is None:
             return _json(401, {"error": "invalid_client"})
         return _json(
             200,
-            {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME_S},
+            {"access_token": token, "token_type": "Bearer", "expires_in": int(life_s)},
         )
+
+
+async def client_credentials(request: Request) -> tuple[str, str]:
+    """Return id and secret as sent, in HTTP Basic or in the body."""
+    form = await _form(request)
+    return _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = (await request.body()).decode(errors="replace")
+    return dict(parse_qsl(body, keep_blank_values=True))
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

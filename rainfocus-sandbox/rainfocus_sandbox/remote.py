@@ -6,10 +6,12 @@ import enum
 import http.client
 import typing as t
 from contextlib import closing
+from dataclasses import asdict
 
 import orjson
 
 from rainfocus_sandbox.control import NAME
+from rainfocus_sandbox.faults import Fault
 from rainfocus_sandbox.server import HOST
 
 _PATIENCE_S = 5
@@ -51,3 +53,22 @@ def call(
 def counts(port: int) -> dict[str, dict[str, int]]:
     """Return the counts of the sandbox on `port`."""
     return t.cast("dict[str, dict[str, int]]", call(port, "GET", "/sandbox/counts"))
+
+
+def faults(port: int) -> list[Fault]:
+    """Return the faults left in the sandbox on `port`."""
+    return _faults(call(port, "GET", "/sandbox/faults"))
+
+
+def add_fault(port: int, fault: Fault) -> list[Fault]:
+    """Set `fault` in the sandbox on `port` and return all that are left."""
+    return _faults(call(port, "POST", "/sandbox/faults", asdict(fault)))
+
+
+def clear_faults(port: int) -> list[Fault]:
+    """Clear the faults of the sandbox on `port` and return what is left: none."""
+    return _faults(call(port, "DELETE", "/sandbox/faults"))
+
+
+def _faults(answer: t.Iterable[dict[str, t.Any]]) -> list[Fault]:
+    return [Fault(**fields) for fields in answer]

@@ -67,6 +67,15 @@ def bad_token() -> RefusalError:
     return RefusalError(401, "107", "Invalid or expired access token")
 
 
+def wrong_environment() -> RefusalError:
+    """Refuse credentials of another environment.
+
+    Captured for `rfAuthToken`: code 103 and part of the message (reference §1.1, §3.2).
+    Assumption: HTTP 400, as for the 103 whose status was recorded, and the same for other tokens.
+    """
+    return RefusalError(400, "103", "You must provide a valid userToken")
+
+
 def denied(endpoint: str) -> RefusalError:
     """Refuse a call that is switched off for the profile (captured, reference §3.2)."""
     return RefusalError(200, "124", f"Access to API endpoint {endpoint} denied.")

@@ -10,6 +10,7 @@ from rainfocus_sandbox.clock import iso
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rainfocus_sandbox.faults import Fault
     from rainfocus_sandbox.store import LoggedCall
 
 
@@ -38,6 +39,19 @@ def counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
 def attendee_counts(counts: Mapping[str, Mapping[str, int]]) -> str:
     """Show in one line how many attendees every event has."""
     return ", ".join(f"{event} ({of['attendees']} attendees)" for event, of in counts.items())
+
+
+def faults_table(faults: Iterable[Fault]) -> str:
+    """Show what can still go wrong."""
+    return table(
+        [
+            ["kind", "call", "profile", "times", "skip"],
+            *(
+                [f.kind, f.call or "every", f.profile or "every", f.times or "always", f.skip]
+                for f in faults
+            ),
+        ]
+    )
 
 
 def log_table(summary: Iterable[tuple[str, str, int, str, int, int]]) -> str:

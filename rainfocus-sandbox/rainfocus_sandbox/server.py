@@ -10,6 +10,8 @@ import uvicorn
 
 from rainfocus_sandbox.app import create_app
 from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.faults import Faults
+from rainfocus_sandbox.hangup import HangUpProtocol
 from rainfocus_sandbox.seed import Sizes, seed
 from rainfocus_sandbox.store import Store
 
@@ -25,16 +27,26 @@ class Server(uvicorn.Server):
 
     def __init__(self, store: Store) -> None:
         """Serve `store`, without an access log: its query strings would hold e-mail addresses."""
-        app = create_app(store, self.stop)
+        self.faults = Faults()
+        app = create_app(store, self.faults, self.stop, self.date)
         super().__init__(
             uvicorn.Config(
-                app, access_log=False, log_config=None, timeout_graceful_shutdown=1, ws="none"
+                app,
+                http=HangUpProtocol,
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=1,
+                ws="none",
             )
         )
 
     def stop(self) -> None:
         """Finish what is being answered, then end."""
         self.should_exit = True
+
+    def date(self) -> str:
+        """Return the `Date` that replies carry now."""
+        return dict(self.server_state.default_headers)[b"date"].decode()
 
 
 def listen(port: int) -> socket.socket:

@@ -166,7 +166,9 @@ class Store:
         """Tell whether there is an event `code`."""
         return bool(self._rows("SELECT 1 FROM event WHERE code = ?", code))
 
-    def issue_token(self, client_id: str, client_secret: str) -> str | None:
+    def issue_token(
+        self, client_id: str, client_secret: str, life_s: float = TOKEN_LIFETIME_S
+    ) -> str | None:
         """Return a new access token, or nothing when the credentials are wrong."""
         found = self._rows(
             "SELECT name FROM profile WHERE client_id = ? AND client_secret = ?",
@@ -180,7 +182,7 @@ class Store:
             "INSERT INTO access_token (token, profile, expires_ms) VALUES (?, ?, ?)",
             token,
             found[0][0],
-            now_ms() + TOKEN_LIFETIME_S * 1000,
+            now_ms() + int(life_s * 1000),
         )
         return token
 
@@ -301,6 +303,23 @@ class Store:
                 _text(record),
                 event,
                 attendee_id,
+            )
+
+    def touch_record(self, event: str, entity: Entity, number: int, /, **fields: t.Any) -> None:  # noqa: ANN401
+        """Set `fields` of the record that came as `number`, from 0, and count it as modified now.
+
+        For entities that RainFocus writes itself; an attendee is one for `touch`.
+
+        Raises:
+            IndexError: There are not so many.
+        """
+        with self._lock:
+            position, body = self.page(event, entity, limit=-1)[number]
+            self._change(
+                "UPDATE record SET modified_ms = ?, body = ? WHERE position = ?",
+                now_ms(),
+                _text(orjson.loads(body) | fields),
+                position,
             )
 
     # The API log

@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from rainfocus_sandbox.faults import Faults
     from rainfocus_sandbox.store import Store
 
 SMALL = Sizes(attendees=120, sessions=30, exhibitors=12, leads=40, speakers=20)
@@ -23,10 +24,11 @@ SMALL = Sizes(attendees=120, sessions=30, exhibitors=12, leads=40, speakers=20)
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """Where a sandbox answers, how to sign in, and what is in it."""
+    """Where a sandbox answers, how to sign in, what is in it, and what goes wrong with it."""
 
     url: str
     store: Store
+    faults: Faults
     org_id: str = ORG_ID
     client_id: str = CLIENT_ID
     client_secret: str = CLIENT_SECRET
@@ -53,7 +55,8 @@ def running(database: Path, *, sizes: Sizes = SMALL) -> Iterator[RunningSandbox]
         try:
             while not server.started and thread.is_alive():
                 time.sleep(0.005)
-            yield RunningSandbox(f"http://{HOST}:{listening.getsockname()[1]}", store)
+            url = f"http://{HOST}:{listening.getsockname()[1]}"
+            yield RunningSandbox(url, store, server.faults)
         finally:
             server.stop()
             thread.join()

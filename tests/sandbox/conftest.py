@@ -24,6 +24,7 @@ def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 @pytest.fixture
 def sandbox(running_sandbox: RunningSandbox) -> RunningSandbox:
     """The sandbox of this session, as if fresh."""
+    running_sandbox.faults.clear()
     seed(running_sandbox.store, SMALL)
     return running_sandbox
 

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from rainfocus_sandbox.store import Entity
     from rainfocus_sandbox.testing import RunningSandbox
 
     Call = Callable[..., requests.Response]
@@ -166,3 +167,19 @@ def test_load_of_nobody(get: Call) -> None:
     assert (unknown.status_code, unknown.json()["responseCode"]) == (200, "110")
     unnamed = get("attendee/load", event="summit25")
     assert (unnamed.status_code, unnamed.json()["responseCode"]) == (400, "103")
+
+
+@pytest.mark.parametrize("entity", ["session", "exhibitor", "speaker"])
+def test_search_instead_of_a_dump(sandbox: RunningSandbox, get: Call, entity: str) -> None:
+    pages = walk(get, f"{entity}/search", event="summit25", pageSize=7)
+    found = [record for page in pages for record in page["results"]]
+    assert len(pages) > 1
+    assert found == get(f"entityDataDump/{entity}", event="summit25").json()["data"]
+
+    start = int(pages[0]["timestamp"])
+    assert get(f"{entity}/search", event="summit25", since=start).json()["results"] == []
+    sandbox.store.touch_record("summit25", t.cast("Entity", entity), 3, note="changed")
+    page = get(f"{entity}/search", event="summit25", since=start).json()
+    assert page["results"] == [found[3] | {"note": "changed"}]
+    with pytest.raises(IndexError):
+        sandbox.store.touch_record("summit25", t.cast("Entity", entity), 1_000)
