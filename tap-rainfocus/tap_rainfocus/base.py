@@ -119,23 +119,18 @@ class RainFocusStream(Stream):
             and all(self.mask.values())
         )
 
-    def _read(self, context: Context | None) -> Iterator[list[Record]]:
-        """The records, a list for each page; at the end the bookmark is moved."""
+    def _read(self, context: Context | None) -> Iterator[Iterable[Record]]:
+        """The records, page by page; at the end the bookmark is moved."""
         event = context["event"] if context else None
         what = f"{self.name} of {event}" if event else self.name
-        progress = Progress(what, self.logger, lambda: self._tap.client.retries)
+        progress = Progress(what, self.logger, lambda: self._tap.downloader.retries)
         clock: str | None = None
         try:
             for number, page in enumerate(self._pages(event, context)):
                 if number == 0:
                     clock = page.clock
-                records = [
-                    self._record(part, event, clock)
-                    for raw in page.records
-                    for part in self.parts(raw)
-                ]
-                yield records
-                progress.page(len(records))
+                yield self._records(page, event, clock, progress)
+                progress.page()
         except EndpointDeniedError as denial:
             self._tap.skip_denied(what, denial)
             return
@@ -149,6 +144,15 @@ class RainFocusStream(Stream):
         progress.finish()
         if self.searched and clock:
             self._finish(clock, context)
+
+    def _records(
+        self, page: Page, event: str | None, clock: str | None, progress: Progress
+    ) -> Iterator[Record]:
+        """One by one: what has just been made is still in the cache when it is written."""
+        for raw in page.records:
+            for part in self.parts(raw):
+                progress.records += 1
+                yield self._record(part, event, clock)
 
     def parts(self, raw: Record) -> Iterable[Record]:
         """The records of this stream in one record of the reply."""
@@ -190,7 +194,7 @@ class RainFocusStream(Stream):
         params["pageSize"] = self.config["page_size"]
         if since := self._since(context):
             params["since"] = _epoch_ms(since)
-        return self._tap.client.pages(self.call, params, self.records_key)
+        return self._tap.downloader.pages(self.call, params, self.records_key)
 
     def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:

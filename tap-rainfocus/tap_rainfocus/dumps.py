@@ -7,16 +7,17 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_rainfocus.client import Params, RainFocusClient
+    from tap_rainfocus.client import Params
+    from tap_rainfocus.download import Downloader
     from tap_rainfocus.pages import Page
 
 
 class Dumps:
     """Hands a dump to every stream that wants it and forgets it with the last one."""
 
-    def __init__(self, client: RainFocusClient, calls: Iterable[str]) -> None:
+    def __init__(self, downloader: Downloader, calls: Iterable[str]) -> None:
         """Expect one reader for each time a call is named in `calls`."""
-        self._client = client
+        self._downloader = downloader
         self._calls = list(calls)
         self._kept: dict[tuple[t.Any, ...], tuple[list[Page], int]] = {}
 
@@ -26,8 +27,8 @@ class Dumps:
         pages, readers = self._kept.pop(key, (None, self._calls.count(call)))
         if pages is None:
             if readers == 1:
-                return self._client.pages(call, params, records_key)
-            pages = list(self._client.pages(call, params, records_key))
+                return self._downloader.pages(call, params, records_key)
+            pages = list(self._downloader.pages(call, params, records_key))
         if readers > 1:
             self._kept[key] = (pages, readers - 1)
         return pages

@@ -14,7 +14,11 @@ INTERVAL = 5.0
 
 
 class Progress:
-    """Counts what a download brings and tells it every few seconds and at its end."""
+    """Tells what a download has brought, every few seconds and at its end.
+
+    Attributes:
+        records: How many; whoever makes them counts.
+    """
 
     def __init__(self, what: str, logger: logging.Logger, retries: Callable[[], int]) -> None:
         """Begin; `retries` tells how many the client has made so far."""
@@ -23,13 +27,12 @@ class Progress:
         self._retries = retries
         self._retries_before = retries()
         self._began = self._told = time.monotonic()
-        self._records = 0
+        self.records = 0
         self._pages = 0
 
-    def page(self, records: int) -> None:
+    def page(self) -> None:
         """Count a page that has been worked on."""
         self._pages += 1
-        self._records += records
         if time.monotonic() - self._told >= INTERVAL:
             self._tell("so far")
 
@@ -42,9 +45,9 @@ class Progress:
         self._logger.info(
             "%s: %s records %s, %.0f a second, %d pages, %d retries.",
             self._what,
-            f"{self._records:,}",
+            f"{self.records:,}",
             extent,
-            self._records / max(self._told - self._began, 0.001),
+            self.records / max(self._told - self._began, 0.001),
             self._pages,
             self._retries() - self._retries_before,
         )

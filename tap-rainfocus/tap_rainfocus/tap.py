@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -33,6 +34,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_rainfocus.client import RainFocusClient
+from tap_rainfocus.download import Downloader
 from tap_rainfocus.dumps import Dumps
 from tap_rainfocus.streams import STREAMS
 from tap_rainfocus.writer import PageWriter
@@ -177,6 +179,7 @@ class TapRainFocus(Tap):
             )
             if not tap._selected:
                 tap.logger.warning("No stream is selected: nothing to do.")
+            gc.freeze()  # what is there now stays: the collector need not look at it again
             tap.sync_all()
         except (MapExpressionError, StreamMapConfigError) as error:
             msg = "A stream map cannot be used: check the names and expressions in stream_maps."
@@ -200,22 +203,21 @@ class TapRainFocus(Tap):
         return list(dict.fromkeys(filter(None, self.config["event_codes"])))
 
     @cached_property
-    def client(self) -> RainFocusClient:
-        """The one client of the run."""
-        return RainFocusClient(
+    def downloader(self) -> Downloader:
+        """What all streams read through."""
+        client = RainFocusClient(
             Connection.from_settings(self.config),
             credentials_from_settings(self.config),
             timeout=self.config["request_timeout"],
-            max_retries=self.config["max_retries"],
             requests_per_second=self.config.get("requests_per_second"),
             user_agent=f"{self.name}/{self.plugin_version}",
-            logger=self.logger,
         )
+        return Downloader(client, self.config["max_retries"], self.logger)
 
     @cached_property
     def dumps(self) -> Dumps:
         """The downloads that streams share."""
-        return Dumps(self.client, [stream.call for stream in self._selected])
+        return Dumps(self.downloader, [stream.call for stream in self._selected])
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

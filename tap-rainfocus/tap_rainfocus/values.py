@@ -100,12 +100,19 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
     """
     if isinstance(value, dict):
         value = [{"code": code, "value": content} for code, content in value.items()]
-    return [
-        attribute
-        for entry in read_list(value)
-        if entry is not None
-        for attribute in _attributes(entry if isinstance(entry, dict) else {"value": entry})
-    ]
+    found: list[dict[str, str | None]] = []
+    for item in read_list(value):
+        if item is None:
+            continue
+        entry = item if isinstance(item, dict) else {"value": item}
+        get = entry.get
+        code = _text(get("code") or get("attribute_id"))
+        name = _text(get("name") or get("attribute"))
+        for inner in read_list(get("attributeValues") or get("attributevalues") or entry):
+            content = inner.get("value") if isinstance(inner, dict) else inner
+            for single in content if isinstance(content, list) else (content,):
+                found.append({"code": code, "name": name, "value": _text(single)})  # noqa: PERF401
+    return found
 
 
 def rfc3339(moment: datetime) -> str:
@@ -125,16 +132,6 @@ def _parse(value: object) -> datetime:
     if not isinstance(value, str) or _EPOCH_MS.fullmatch(value.strip()):
         return from_epoch_ms(value)
     return datetime.fromisoformat(value.strip().upper().replace("/", "-"))
-
-
-def _attributes(entry: dict[str, t.Any]) -> t.Iterator[dict[str, str | None]]:
-    code = _text(entry.get("code") or entry.get("attribute_id"))
-    name = _text(entry.get("name") or entry.get("attribute"))
-    inner = entry.get("attributeValues") or entry.get("attributevalues")
-    for item in read_list(inner or entry):
-        value = item.get("value") if isinstance(item, dict) else item
-        for single in value if isinstance(value, list) else (value,):
-            yield {"code": code, "name": name, "value": _text(single)}
 
 
 def _text(value: object) -> str | None:
