@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import sys
 import typing as t
 from datetime import datetime
 from functools import cached_property
 
-from dotenv import find_dotenv, load_dotenv
 from rainfocus_client.connection import Connection
 from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
-from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings import (
     JSONSchema,
-    check_settings,
     read_config_files,
     read_json_object,
-    settings_from_environment,
     settings_schema,
-    unknown_settings,
-    with_defaults,
 )
+from rainfocus_client.startup import environment_settings, ready_settings
 from singer_sdk import Tap
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty
@@ -120,9 +114,8 @@ class TapRainFocus(Tap):
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805
-        load_dotenv(find_dotenv(usecwd=True))
         cls.append_builtin_config(cls.config_jsonschema)
-        return settings_from_environment(cls.config_jsonschema, cls._env_var_prefix, os.environ)
+        return environment_settings(cls.config_jsonschema, cls._env_var_prefix)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -130,16 +123,16 @@ class TapRainFocus(Tap):
         if not self.metrics_logger.isEnabledFor(logging.DEBUG):
             # One line a download says the same (see progress.py).
             self.metrics_logger.setLevel(logging.WARNING)
-        self._config = with_defaults(self._config, self.config_jsonschema)
-        protect_logs(Redactor(self._config.get("client_secret"), self._config.get("api_profile")))
+        self._config = ready_settings(
+            self._config,
+            self.config_jsonschema,
+            self._env_var_prefix,
+            self.logger,
+            check=raise_errors,
+        )
         if raise_errors:
-            check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
-            Connection.from_settings(self._config)
-            credentials_from_settings(self._config)
             _check_start_date(self._config.get("start_date"))
             _check_endpoints(self._config["endpoints"])
-            for name in unknown_settings(self._config, self.config_jsonschema):
-                self.logger.warning("Setting %s is not known and has no effect.", name)
         return []
 
     @classmethod

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import typing as t
 from functools import cached_property
 
-from dotenv import find_dotenv, load_dotenv
-from rainfocus_client.connection import Connection
-from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import RainFocusError, SettingsError
-from rainfocus_client.redaction import Redactor, protect_logs
-from rainfocus_client.settings import (
-    check_settings,
-    read_config_files,
-    settings_from_environment,
-    settings_schema,
-    unknown_settings,
-    with_defaults,
-)
+from rainfocus_client.settings import read_config_files, settings_schema
+from rainfocus_client.startup import environment_settings, ready_settings
 from singer_sdk import Target
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty
@@ -103,7 +92,6 @@ class TargetRainFocusAttendees(Target):
             SettingsError: They cannot work.
         """
         super().__init__(**kwargs)
-        protect_logs(Redactor(self.config.get("client_secret"), self.config.get("api_profile")))
         if not self.metrics_logger.isEnabledFor(logging.DEBUG):
             # The summary line says the same (see summary.py).
             self.metrics_logger.setLevel(logging.WARNING)
@@ -172,20 +160,19 @@ class TargetRainFocusAttendees(Target):
     @classproperty
     @override
     def _env_var_config(cls) -> Message:  # noqa: N805
-        load_dotenv(find_dotenv(usecwd=True))
         cls.append_builtin_config(cls.config_jsonschema)
-        return settings_from_environment(cls.config_jsonschema, cls._env_var_prefix, os.environ)
+        return environment_settings(cls.config_jsonschema, cls._env_var_prefix)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         self.append_builtin_config(self.config_jsonschema)
-        self._config = with_defaults(self._config, self.config_jsonschema)
-        if raise_errors:
-            check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
-            Connection.from_settings(self.config)
-            credentials_from_settings(self.config)
-            for name in unknown_settings(self._config, self.config_jsonschema):
-                self.logger.warning("Setting %s is not known and has no effect.", name)
+        self._config = ready_settings(
+            self._config,
+            self.config_jsonschema,
+            self._env_var_prefix,
+            self.logger,
+            check=raise_errors,
+        )
         return []
 
     @classmethod

@@ -1,0 +1,60 @@
+"""What a plugin does with its settings before anything else."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from dotenv import find_dotenv, load_dotenv
+
+from rainfocus_client.connection import Connection
+from rainfocus_client.credentials import credentials_from_settings
+from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.settings import (
+    JSONSchema,
+    check_settings,
+    settings_from_environment,
+    unknown_settings,
+    with_defaults,
+)
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+
+def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
+    """The settings in environment variables and in the `.env` file of this folder."""
+    load_dotenv(find_dotenv(usecwd=True))
+    return settings_from_environment(schema, prefix, os.environ)
+
+
+def ready_settings(
+    settings: Mapping[str, t.Any],
+    schema: JSONSchema,
+    prefix: str,
+    logger: logging.Logger,
+    *,
+    check: bool,
+) -> dict[str, t.Any]:
+    """Complete the settings with their defaults, and keep what is secret in them out of the log.
+
+    Args:
+        settings: What the user gave.
+        schema: From `settings_schema`.
+        prefix: Prefix of the plugin's environment variables.
+        logger: Where a misspelt setting is told.
+        check: Whether they have to be good enough to run with.
+
+    Raises:
+        SettingsError: They are to be, and are not.
+    """
+    ready = with_defaults(settings, schema)
+    protect_logs(Redactor(ready.get("client_secret"), ready.get("api_profile")))
+    if check:
+        check_settings(ready, schema, prefix)
+        Connection.from_settings(ready)
+        credentials_from_settings(ready)
+        for name in unknown_settings(ready, schema):
+            logger.warning("Setting %s is not known and has no effect.", name)
+    return ready
