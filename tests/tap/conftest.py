@@ -6,15 +6,20 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import typing as t
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import ssl
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
@@ -56,6 +61,8 @@ class Run:
 
 TapRunner: t.TypeAlias = "Callable[..., Run]"
 SettingsMaker: t.TypeAlias = "Callable[..., Settings]"
+TapStarter: t.TypeAlias = "Callable[..., subprocess.Popen[str]]"
+ServerMaker: t.TypeAlias = "Callable[..., Scripted]"
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +122,7 @@ def run_tap(tmp_path_factory: pytest.TempPathFactory) -> TapRunner:
         if state is not None:
             command += ["--state", _file(tmp_path / "state.json", state)]
         if select is not None:
-            command += ["--catalog", _file(tmp_path / "catalog.json", _catalog(select))]
+            command += ["--catalog", _file(tmp_path / "catalog.json", _catalog(select, command))]
         done = subprocess.run(
             command,
             capture_output=True,
@@ -134,12 +141,142 @@ def _file(path: Path, content: object) -> str:
     return str(path)
 
 
-def _catalog(select: list[str]) -> dict[str, t.Any]:
-    command = [sys.executable, "-m", "tap_rainfocus", "--discover"]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+def _catalog(select: list[str], command: list[str]) -> dict[str, t.Any]:
+    found = subprocess.run(
+        [*command, "--discover"], capture_output=True, text=True, timeout=60, check=True
+    )
     catalog: dict[str, t.Any] = json.loads(found.stdout)
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
             if not entry["breadcrumb"]:
                 entry["metadata"]["selected"] = stream["tap_stream_id"] in select
     return catalog
+
+
+@pytest.fixture(scope="session")
+def only_attendees(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Arguments that select the stream attendees and no other."""
+    command = [sys.executable, "-m", "tap_rainfocus"]
+    path = tmp_path_factory.mktemp("catalog") / "catalog.json"
+    return "--catalog", _file(path, _catalog(["attendees"], command))
+
+
+@pytest.fixture
+def start_tap(tmp_path: Path) -> Iterator[TapStarter]:
+    """Start the command and leave it running; what still runs after the test is ended."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(
+        config: Settings,
+        *arguments: str,
+        state: dict[str, t.Any] | None = None,
+        program: tuple[str, ...] = ("-m", "tap_rainfocus"),
+    ) -> subprocess.Popen[str]:
+        folder = tmp_path / f"started{len(started)}"
+        folder.mkdir()
+        command = [sys.executable, *program, *arguments]
+        command += ["--config", _file(folder / "config.json", config)]
+        if state is not None:
+            command += ["--state", _file(folder / "state.json", state)]
+        with (folder / "log").open("w") as log:
+            started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@dataclass
+class Asked:
+    """A request as the scripted server saw it."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Scripted:
+    """A server that answers as told, and what it was asked."""
+
+    url: str
+    asked: list[Asked]
+
+    @property
+    def settings(self) -> Settings:
+        """Settings for the tap, with OAuth."""
+        return {
+            "org_id": "acme",
+            "api_url": f"{self.url}/api",
+            "client_id": "scripted-client",
+            "client_secret": "scripted-secret",
+            "event_codes": ["summit25"],
+            "max_retries": 0,
+        }
+
+
+@pytest.fixture
+def scripted() -> Iterator[ServerMaker]:
+    """Make a server that answers each request with what a function gives for it.
+
+    That is a status, headers and a body; a body that is not bytes is sent as JSON. Tokens are
+    issued without asking the function, unless `tokens` is False.
+    """
+    with ExitStack() as stack:
+
+        def make(
+            answer: Callable[[Asked], tuple[int, dict[str, str], object]],
+            *,
+            tokens: bool = True,
+            tls: ssl.SSLContext | None = None,
+        ) -> Scripted:
+            server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+            server.daemon_threads = True
+            if tls:
+                server.socket = tls.wrap_socket(server.socket, server_side=True)
+                server.handle_error = lambda *_: None  # type: ignore[method-assign]
+            scheme = "https" if tls else "http"
+            made = Scripted(f"{scheme}://127.0.0.1:{server.server_port}", [])
+            server.RequestHandlerClass = _handler(made.asked, answer, tokens=tokens)
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            return made
+
+        yield make
+
+
+def _handler(
+    asked: list[Asked],
+    answer: Callable[[Asked], tuple[int, dict[str, str], object]],
+    *,
+    tokens: bool,
+) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            url = urlsplit(self.path)
+            request = Asked(self.command, url.path, dict(parse_qsl(url.query)), self.headers)
+            asked.append(request)
+            if tokens and url.path == "/oidc/token":
+                reply: tuple[int, dict[str, str], object] = 200, {}, {"access_token": "tok-en-1"}
+            else:
+                reply = answer(request)
+            status, headers, content = reply
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    return Handler
