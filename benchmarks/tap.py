@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,8 @@ def throughput(folder: Path, pages: int, rounds: int) -> str:
                 "tap-rainfocus": tap(folder, url),
                 "tap-rainfocus, record by record": tap(folder, url, stream_maps={"attendees": {}}),
                 "script: requests, orjson, no SDK": [sys.executable, str(HERE / "script.py"), url],
+                "singer-python, no reshaping": peer("singer-python==6.8.0", "singer_python", url),
+                "dlt, iterates only, no reshaping": peer("dlt==1.31.0", "dlt", url),
             },
             rounds,
         )
@@ -113,6 +116,12 @@ def tap(folder: Path, url: str, **settings: t.Any) -> list[str]:
         *config(folder, url, **settings),
         *("--catalog", catalog(folder)),
     ]
+
+
+def peer(package: str, name: str, url: str) -> list[str]:
+    """The command of another reader, in an environment of its own."""
+    uv = [os.environ.get("UV", "uv"), "run", "--quiet", "--no-project", "--with", package]
+    return [*uv, "--with", "requests", "python", str(HERE / f"peer_{name}.py"), url]
 
 
 def config(folder: Path, url: str, **settings: t.Any) -> tuple[str, str]:
