@@ -70,7 +70,12 @@ class RainFocusStream(Stream):
         if self.searched:
             self.replication_key = "timestamp"
         self._id_path = (main.name, main.id_field)
-        self._shape = Shaper((*groups, EVENT), codes, self._warn_unreadable)
+        self._shape = Shaper(
+            (*groups, EVENT),
+            codes,
+            self._warn_unreadable,
+            self._warn_left_out if tap.config.get("flattening_enabled") else None,
+        )
 
     @property
     @override
@@ -234,6 +239,13 @@ class RainFocusStream(Stream):
         )
         content = orjson.dumps([event, self.stable_content(shaped)], option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(content).hexdigest()
+
+    def _warn_left_out(self, field: str) -> None:
+        self.logger.warning(
+            "Field %s is not in the schema and is left out, since flattening leaves no place for "
+            "it; setting custom_attributes can give it one.",
+            field,
+        )
 
     def _warn_unreadable(self, field: str) -> None:
         self.logger.warning("A value of %s cannot be read; such values become null.", field)

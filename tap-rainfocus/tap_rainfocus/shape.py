@@ -19,6 +19,10 @@ _GENERIC = frozenset({"attributes", "code", "description", "externalid", "name",
 """Names that mean nothing without their group."""
 
 
+_NOWHERE = ""
+"""The group of what is left out."""
+
+
 class Destination(t.NamedTuple):
     """Where a key's value goes.
 
@@ -49,6 +53,7 @@ class Shaper:
         groups: tuple[Group, ...],
         attribute_codes: tuple[str, ...] = (),
         warn: Callable[[str], None] = lambda _: None,
+        leave_out: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare for these groups.
 
@@ -56,12 +61,15 @@ class Shaper:
             groups: The stream's groups; the first one is the record's own.
             attribute_codes: Custom attributes that are fields of the first group.
             warn: Called once for every field that held a value which could not be read.
+            leave_out: Called once for every field that no group knows, which is then left out;
+                without it such fields are passed through.
         """
         self._main = groups[0].name
         self._known = self._index(groups)
         has_attributes = any(field.name == "attributes" for field in groups[0].fields)
         self._attribute_codes = attribute_codes if has_attributes else ()
         self._warn = warn
+        self._leave_out = leave_out
         self._warned: set[str] = set()
         # How each key was found to be read, per group it stands in; "" is the record itself.
         self._groups = {group.name for group in groups}
@@ -76,6 +84,7 @@ class Shaper:
         """
         shaped: Groups = {self._main: {}}
         self._read(raw, shaped, "")
+        shaped.pop(_NOWHERE, None)
         if self._attribute_codes:
             self._promote(shaped[self._main])
         return shaped
@@ -143,7 +152,8 @@ class Shaper:
             if (other := next(worse, None)) is not None:
                 group[name] = regular
                 key = other
-            group.setdefault(key, raw[key])
+            if self._leave_out is None:
+                group.setdefault(key, raw[key])
 
     def _find(self, within: str, key: str) -> Destination:
         if not within and key in self._groups:
@@ -151,8 +161,14 @@ class Shaper:
         letters = fold(key).removeprefix(within)
         found = self._known.get((within, letters))
         if found is None:
-            return Destination(within or self._main, key, None)
+            return self._unknown(within or self._main, key)
         return found._replace(rank=0) if key == found.name else found
+
+    def _unknown(self, group: str, key: str) -> Destination:
+        if self._leave_out is None:
+            return Destination(group, key, None)
+        self._leave_out(f"{group}.{key}")
+        return Destination(_NOWHERE, key, None)
 
     def _promote(self, group: dict[str, t.Any]) -> None:
         attributes = group.get("attributes") or []

@@ -247,6 +247,15 @@ def test_an_unreadable_value_warns_once_a_field() -> None:
     assert warned == ["session.length", "session.published"]
 
 
+def test_what_a_table_has_no_column_for_is_left_out_and_told_once() -> None:
+    told: list[str] = []
+    shape = Shaper(GROUPS["attendees"], leave_out=told.append)
+    for _ in range(2):
+        raw = {"email": "a@b.c", "Email": "d@e.f", "shoe": 43, "event": {"code": "e", "hall": 1}}
+        assert shape(raw) == {"attendee": {"email": "a@b.c"}, "event": {"code": "e"}}
+    assert told == ["attendee.shoe", "event.hall"]
+
+
 def test_a_custom_attribute_is_promoted() -> None:
     shape = Shaper((xdm.ATTENDEE.with_attributes(["diet", "shoe"]),), ("diet", "shoe"))
     attributes = [DIET, DIET | {"value": "No nuts"}, {"code": "shoe", "value": None}]
