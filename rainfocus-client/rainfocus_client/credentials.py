@@ -85,6 +85,9 @@ def credentials_from_settings(settings: Mapping[str, t.Any]) -> Credentials:
         )
         raise SettingsError(msg)
     if api_profile:
+        if " " in api_profile or not (api_profile.isascii() and api_profile.isprintable()):
+            msg = "Setting api_profile holds a character no token has: was it copied whole?"
+            raise SettingsError(msg)
         return ApiProfile(api_profile)
     if client_id and client_secret:
         return OAuth(client_id, client_secret, settings.get("token_auth_method") or "basic")

@@ -74,12 +74,12 @@ RULES = (
     Rule(
         RainFocusError,
         "there is no such address: check api_url (it ends in /api), environment, org_id and, "
-        "if it is set, endpoints.",
+        "if it is set, endpoints; or deselect the stream.",
         statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
     ),
     Rule(
         RetriableError,
-        "the server cannot answer now: try again later.",
+        "the server cannot answer now: try again later, or set requests_per_second.",
         statuses=frozenset(LATER | set(range(500, 600))),
     ),
 )
@@ -154,6 +154,9 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
         )
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise RainFocusError(_message(call, status, None, "check token_url."))
+    if not isinstance(body, dict):
+        advice = "the reply is not a JSON object: check token_url."
+        raise RetriableError(_message(call, status, None, advice))
     return Token.from_reply(body)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
@@ -242,4 +243,12 @@ def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str
         for name, declared in schema["properties"].items()
         if "default" in declared
     }
-    return defaults | {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name, value in given.items():
+        # Meltano hands numbers from the environment on as text.
+        if isinstance(value, str) and "number" in schema["properties"].get(name, {}).get(
+            "type", ()
+        ):
+            with suppress(ValueError):
+                given[name] = float(value)
+    return defaults | given

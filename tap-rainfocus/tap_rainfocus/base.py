@@ -17,7 +17,7 @@ from rainfocus_client.errors import (
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib import StateMessage
+from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
 
 from tap_rainfocus.pages import UncertainEndError
@@ -58,8 +58,9 @@ class RainFocusStream(Stream):
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream as the tap's settings want it."""
         overrides = tap.config.get("endpoints", {}).get(self.name, {})
-        codes = tuple(tap.config.get("custom_attributes", ()))
         main, *others = self.groups
+        known = {field.name for field in main.fields}
+        codes = tuple(c for c in tap.config.get("custom_attributes", ()) if c not in known)
         groups = (main.with_attributes(codes), *others)
         super().__init__(tap=tap, schema=record_schema(groups))
         self.call: str = overrides.get("path", self.path).strip("/")
@@ -70,6 +71,7 @@ class RainFocusStream(Stream):
         if self.searched:
             self.replication_key = "timestamp"
         self._id_path = (main.name, main.id_field)
+        self._no_groups: Groups = {group.name: {} for group in groups}
         self._shape = Shaper(
             (*groups, EVENT),
             codes,
@@ -128,25 +130,26 @@ class RainFocusStream(Stream):
         """The records, page by page; at the end the bookmark is moved."""
         event = context["event"] if context else None
         what = f"{self.name} of {event}" if event else self.name
-        progress = Progress(what, self.logger, lambda: self._tap.downloader.retries)
         clock: str | None = None
         try:
-            for number, page in enumerate(self._pages(event, context)):
-                if number == 0:
-                    clock = page.clock
-                yield self._records(page, event, clock, progress)
-                progress.page()
+            with Progress(what, self.logger, self._tap.downloader) as progress:
+                for number, page in enumerate(self._pages(event, context)):
+                    if number == 0:
+                        clock = page.clock
+                    yield self._records(page, event, clock, progress)
+                    progress.pages += 1
         except EndpointDeniedError as denial:
+            if progress.pages:
+                raise
             self._tap.skip_denied(what, denial)
             return
         except UncertainEndError as uncertain:
             self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
-            progress.finish()
             return
         except RefusedError as refusal:
-            msg = f"{refusal} Check the event code {event}: is it right, may the profile use it?"
+            named = f"the event code {event}" if event else "event_codes, which names none"
+            msg = f"{refusal} Check {named}: is it right, may the profile use it?"
             raise RainFocusError(msg) from refusal
-        progress.finish()
         if self.searched and clock:
             self._finish(clock, context)
 
@@ -172,6 +175,28 @@ class RainFocusStream(Stream):
         # The only error the SDK tells here is followed by ours, which says what to do.
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def compare_start_date(self, value: str, start_date_value: str) -> str:
+        """The bookmark: the start date is for the first run only."""
+        return value
+
+    @override
+    def get_batch_config(self, config: t.Mapping[str, t.Any]) -> None:
+        """No BATCH messages: they would pass stream maps and bookmarks by."""
+
+    @override
+    def _generate_record_messages(self, record: Record) -> t.Generator[RecordMessage, None, None]:
+        try:
+            yield from super()._generate_record_messages(record)
+        except RainFocusError:
+            raise
+        except Exception as error:  # noqa: BLE001, an expression can raise anything
+            msg = (
+                f"A stream map of stream {self.name} cannot be used on a record "
+                f"({type(error).__name__}): check its expressions in stream_maps."
+            )
+            raise SettingsError(msg) from None
 
     @override
     def _write_state_message(self) -> None:
@@ -229,6 +254,7 @@ class RainFocusStream(Stream):
             "_id": shaped[group].get(id_field) or self._derived_id(shaped, event),
             "timestamp": clock,
             "event": shaped.pop("event", {}),
+            **self._no_groups,
             **shaped,
         }
 

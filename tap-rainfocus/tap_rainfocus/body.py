@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-import orjson
+from rainfocus_client.jsonvalue import parse_json
 
 LARGE = 1 << 16
 """Bytes from which parsing a body takes long enough to ask for the next page before."""
@@ -16,14 +16,15 @@ _CURSOR = re.compile(rb'"cursor"\s*:\s*("(?:[^"\\]|\\.)+")')
 def parse(content: bytes) -> object:
     """The JSON value in a body, None where it is not JSON."""
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
+        return parse_json(content)
+    except ValueError:
         return None
 
 
 def guess_cursor(content: bytes) -> str | None:
-    """The cursor of a large page that has not been parsed yet, if there is only one it can be."""
-    if len(content) < LARGE or content.count(b'"cursor"') != 1:
+    """The cursor of a large page that has not been parsed yet: it stands beside the records."""
+    if len(content) < LARGE:
         return None
-    found = _CURSOR.search(content)
+    first, last = content.find(b"["), content.rfind(b"]")
+    found = _CURSOR.search(content, 0, max(first, 0)) or _CURSOR.search(content, last)
     return t.cast("str | None", parse(found[1])) if found else None

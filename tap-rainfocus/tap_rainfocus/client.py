@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import secrets
+import time
 import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -22,6 +25,12 @@ if t.TYPE_CHECKING:
     from pyrate_limiter import Limiter
     from rainfocus_client.connection import Connection
     from rainfocus_client.credentials import Credentials, OAuth, Token
+
+READ_AT_ONCE = 1 << 20
+"""Bytes; requests' own slices of 10 KiB take longer than the network."""
+
+WHOLE_ANSWER = 10
+"""How many request timeouts a whole answer may take, if it keeps coming."""
 
 Params: t.TypeAlias = "Mapping[str, str | int]"
 
@@ -110,10 +119,10 @@ class RainFocusClient:
                 auth=_Identity(identity),
                 timeout=self._timeout,
                 allow_redirects=False,
-                stream=True,  # the body is read in one go, not in requests' slices of 10 KiB
+                stream=True,
                 **content,
             ) as response:
-                body = response.raw.read(decode_content=True)
+                body = self._read(response.raw)
                 return Answer(response.status_code, response.headers, body, token)
         except requests.exceptions.SSLError as error:
             msg = f"{host} does not prove who it is (TLS): check api_url and the CA bundle."
@@ -122,8 +131,24 @@ class RainFocusClient:
             msg = f"{host} did not answer within {self._timeout:g} s: check request_timeout."
             raise RetriableError(msg) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            msg = f"{host} cannot be reached: check api_url, environment and the network."
+            msg = (
+                f"The connection to {host} could not be made, or broke: "
+                "check api_url, environment and the network."
+            )
             raise RetriableError(msg) from error
+        except OSError as error:
+            msg = "The CA bundle cannot be read: check REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
+            raise RainFocusError(msg) from error
+
+    def _read(self, raw: urllib3.BaseHTTPResponse) -> bytes:
+        """The whole body, in pieces as they come, so that a dripping server is noticed."""
+        deadline = time.monotonic() + WHOLE_ANSWER * self._timeout
+        pieces = []
+        while piece := raw.read1(READ_AT_ONCE, decode_content=True):
+            pieces.append(piece)
+            if time.monotonic() > deadline:
+                raise urllib3.exceptions.TimeoutError
+        return b"".join(pieces)
 
     def _traceparent(self) -> str:
         """A W3C trace context: one trace for the run, a span for the request."""
@@ -144,4 +169,6 @@ class _Identity(requests.auth.AuthBase):
 def _limiter(requests_per_second: float) -> Limiter:
     from pyrate_limiter import Limiter, Rate  # noqa: PLC0415, a limit is rare, its import slow
 
-    return Limiter(Rate(1, max(1, round(1000 / requests_per_second))))
+    logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)
+    # Without a buffer: the default one makes the limit a third lower than it says.
+    return Limiter(Rate(1, math.ceil(1000 / requests_per_second)), buffer_ms=0)

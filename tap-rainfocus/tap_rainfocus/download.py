@@ -39,13 +39,14 @@ class Downloader:
         """Every page of a download; the next one is under way while the caller works on the last.
 
         Raises:
-            UncertainEndError: A page that should hold records stays empty.
+            UncertainEndError: Records that should be there do not come.
             RainFocusError: See `rainfocus_client.judgement.judge` and `Page.from_reply`.
         """
         ahead = _Ahead(lambda cursor: self._client.get(call, _at(cursor, params)))
         cursors: set[str] = set()
         cursor: str | None = None
         repeated: Page | None = None
+        received = 0
         while True:
             page = self._page(call, _at(cursor, params), cursor, records_key, ahead)
             if repeated and page.records == repeated.records:
@@ -59,7 +60,11 @@ class Downloader:
                 cursors.add(page.cursor)
                 ahead.begin(page.cursor)
             yield page
+            received += len(page.records)
             if not page.cursor:
+                if received < page.total:
+                    msg = f"RainFocus answered {call} with {received} of {page.total} records."
+                    raise UncertainEndError(msg)
                 return
             cursor = page.cursor
 

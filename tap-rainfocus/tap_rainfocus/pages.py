@@ -6,6 +6,7 @@ import typing as t
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import chain
 
 from rainfocus_client.errors import RainFocusError, RetriableError
 
@@ -33,11 +34,13 @@ class Page:
         records: The records as they came.
         cursor: What to send for the next page; None at the end.
         clock: The server's clock, RFC 3339 in UTC, where the reply tells it.
+        total: How many records the whole download has, where the reply tells it, else 0.
     """
 
     records: list[Record]
     cursor: str | None
     clock: str | None
+    total: int = 0
 
     @classmethod
     def from_reply(
@@ -58,31 +61,38 @@ class Page:
             )
             raise RainFocusError(msg)
         cursor = str(body["cursor"]) if body.get("cursor") else None
-        if not records and (cursor or any(body.get(total) for total in _TOTALS)):
-            msg = f"RainFocus answered {call} with an empty page before the end: it is throttling."
+        total = _total(body)
+        if not records and (cursor or total):
+            msg = (
+                f"RainFocus answered {call} with an empty page before the end, a sign of "
+                "throttling: try again later, or set requests_per_second."
+            )
             raise RetriableError(msg)
-        return cls(records, cursor, _clock(body, headers))
+        return cls(records, cursor, _clock(body, headers), total)
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[Record] | None:
     """The records, in any of the envelopes that RainFocus' surfaces use (§3.1)."""
-    for key in (records_key, *_RECORDS_KEYS):
-        if _are_objects(body.get(key)):
-            return _present(body[key])
-    if _are_objects(body.get("sectionList")):
-        lists = [section.get("items") or [] for section in _present(body["sectionList"])]
-        if all(map(_are_objects, lists)):
-            return [record for records in lists for record in _present(records)]
+    lists = [body[key] for key in (records_key, *_RECORDS_KEYS) if _are_objects(body.get(key))]
+    if sections := [section.get("items") or [] for section in _sections(body)]:
+        lists += [[*chain(*sections)]] if all(map(_are_objects, sections)) else []
     nothing_else = "responseCode" in body and not body.keys() - _ENVELOPE
-    return [] if nothing_else else None
+    found = next(filter(None, lists), lists[0] if lists else [] if nothing_else else None)
+    return None if found is None else [record for record in found if record is not None]
 
 
-def _are_objects(value: object) -> bool:
+def _sections(body: Mapping[str, t.Any]) -> list[Record]:
+    sections = body.get("sectionList")
+    return [section for section in sections if section] if _are_objects(sections) else []
+
+
+def _total(body: Mapping[str, t.Any]) -> int:
+    told = [source.get(key) for source in (body, *_sections(body)) for key in _TOTALS]
+    return max((int(total) for total in told if isinstance(total, int | float)), default=0)
+
+
+def _are_objects(value: object) -> t.TypeGuard[list[Record]]:
     return isinstance(value, list) and all(item is None or isinstance(item, dict) for item in value)
-
-
-def _present(records: list[Record | None]) -> list[Record]:
-    return [record for record in records if record is not None]
 
 
 def _clock(body: Mapping[str, t.Any], headers: Mapping[str, str]) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import typing as t
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
+    from types import TracebackType
+
+    from tap_rainfocus.download import Downloader
 
 INTERVAL = 5.0
 """Seconds between two lines about one download."""
@@ -17,37 +20,48 @@ class Progress:
     """Tells what a download has brought, every few seconds and at its end.
 
     Attributes:
-        records: How many; whoever makes them counts.
+        records: How many there were; whoever makes them counts.
+        pages: How many there were.
     """
 
-    def __init__(self, what: str, logger: logging.Logger, retries: Callable[[], int]) -> None:
-        """Begin; `retries` tells how many the client has made so far."""
+    def __init__(self, what: str, logger: logging.Logger, downloader: Downloader) -> None:
+        """Get ready to tell about `what`."""
+        self.records = 0
+        self.pages = 0
         self._what = what
         self._logger = logger
-        self._retries = retries
-        self._retries_before = retries()
-        self._began = self._told = time.monotonic()
-        self.records = 0
-        self._pages = 0
+        self._downloader = downloader
+        self._retries_before = downloader.retries
+        self._began = time.monotonic()
+        self._ended = threading.Event()
 
-    def page(self) -> None:
-        """Count a page that has been worked on."""
-        self._pages += 1
-        if time.monotonic() - self._told >= INTERVAL:
+    def __enter__(self) -> t.Self:
+        """Begin to tell, from a thread, so that a wait for a page is visible too."""
+        threading.Thread(target=self._tell_regularly, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop, and tell the outcome of what went well."""
+        self._ended.set()
+        if kind is None:
+            self._tell("in all")
+
+    def _tell_regularly(self) -> None:
+        while not self._ended.wait(INTERVAL):
             self._tell("so far")
 
-    def finish(self) -> None:
-        """Tell the outcome."""
-        self._tell("in all")
-
     def _tell(self, extent: str) -> None:
-        self._told = time.monotonic()
         self._logger.info(
             "%s: %s records %s, %.0f a second, %d pages, %d retries.",
             self._what,
             f"{self.records:,}",
             extent,
-            self.records / max(self._told - self._began, 0.001),
-            self._pages,
-            self._retries() - self._retries_before,
+            self.records / max(time.monotonic() - self._began, 0.001),
+            self.pages,
+            self._downloader.retries - self._retries_before,
         )

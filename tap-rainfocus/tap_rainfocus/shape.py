@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from tap_rainfocus.values import read_attributes, read_text
@@ -159,7 +158,7 @@ class Shaper:
         if not within and key in self._groups:
             return Destination(key, None, None)
         letters = fold(key).removeprefix(within)
-        found = self._known.get((within, letters))
+        found = self._known.get((within, letters)) if letters else None
         if found is None:
             return self._unknown(within or self._main, key)
         return found._replace(rank=0) if key == found.name else found
@@ -222,4 +221,4 @@ def _regular(destination: Destination, value: object) -> object:
 
 def fold(key: str) -> str:
     """The letters and digits of a key, in lower case."""
-    return re.sub(r"[^a-z0-9]", "", key.lower())
+    return "".join(filter(str.isalnum, key.casefold()))

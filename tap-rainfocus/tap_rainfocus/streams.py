@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import typing as t
 
@@ -62,8 +63,7 @@ class SessionTimes(RainFocusStream):
             if not isinstance(time, dict):
                 self._tap.warn_once("A time of a session is not an object and is left out.")
                 continue
-            date = next((value for key, value in time.items() if fold(key) == "date"), None)
-            yield {**{key: _on_date(value, date) for key, value in time.items()}, "session": about}
+            yield {**time, **_on_date(time), "session": about}
 
     @override
     def stable_content(self, shaped: Groups) -> object:
@@ -97,10 +97,27 @@ class Speakers(RainFocusStream):
     groups = (xdm.SPEAKER,)
 
 
-def _on_date(hour: object, date: object) -> object:
-    """An hour of the day put on its date; anything else as it came."""
-    found = _HOUR.fullmatch(hour) if isinstance(hour, str) else None
-    return f"{date} {int(found[1]):02}{found[2]}" if found and isinstance(date, str) else hour
+def _on_date(time: Record) -> Record:
+    """The hours of a session time put on its date; an end before the start is the next day's."""
+    found = {fold(key): key for key in time if fold(key) in {"date", "starttime", "endtime"}}
+    date = time.get(found.get("date", ""))
+    hours = {name: _hour(time.get(found.get(name, ""))) for name in ("starttime", "endtime")}
+    try:
+        day = dt.date.fromisoformat(date.replace("/", "-")) if isinstance(date, str) else None
+    except ValueError:
+        day = None
+    if day is None:
+        return {}
+    start, end = hours["starttime"], hours["endtime"]
+    next_day = day + dt.timedelta(days=1)
+    placed = {"starttime": day, "endtime": next_day if start and end and end < start else day}
+    return {found[name]: f"{placed[name]} {hour}" for name, hour in hours.items() if hour}
+
+
+def _hour(value: object) -> str | None:
+    """An hour of the day such as 9:00, as 09:00; None for anything else."""
+    hour = _HOUR.fullmatch(value) if isinstance(value, str) else None
+    return f"{int(hour[1]):02}{hour[2]}" if hour else None
 
 
 STREAMS: tuple[type[RainFocusStream], ...] = (

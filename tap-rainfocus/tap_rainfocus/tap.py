@@ -90,7 +90,7 @@ SETTINGS: dict[str, JSONSchema] = {
         **_NAMES,
         "default": [],
         "title": "Custom attributes",
-        "description": "Codes of custom attributes that become fields of their own.",
+        "description": "Codes, or names, of custom attributes that become fields of their own.",
     },
 }
 
@@ -181,6 +181,8 @@ class TapRainFocus(Tap):
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
         try:
+            for bookmark in state["bookmarks"].values() if state else ():
+                [partition["context"]["event"] for partition in bookmark.get("partitions", [])]
             super().load_state({"bookmarks": state["bookmarks"]} if state else {})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = "The state has no bookmarks: give the last line that the loader printed."

@@ -115,6 +115,14 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
     return found
 
 
+def read_choices(value: object) -> str:
+    """The value, or values joined by "; ", of a custom attribute that is a field of its own."""
+    if isinstance(value, list | dict):
+        listed = read_attributes(value if isinstance(value, list) else [value])
+        return "; ".join(entry["value"] for entry in listed if entry["value"])
+    return read_text(value)
+
+
 def rfc3339(moment: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

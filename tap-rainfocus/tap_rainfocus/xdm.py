@@ -39,6 +39,7 @@ BOOLEAN = Kind({"type": ["boolean", "null"]}, values.read_boolean)
 INTEGER = Kind({"type": ["integer", "null"]}, values.read_integer)
 MOMENT = Kind({"type": ["string", "null"], "format": "date-time"}, values.read_moment)
 LOCAL_TIME = Kind({"type": ["string", "null"]}, values.read_local_time)
+CHOICES = Kind({"type": ["string", "null"]}, values.read_choices)
 LIST = Kind({"type": ["array", "null"], "items": {}}, values.read_list)
 ATTRIBUTES = Kind(
     {
@@ -111,7 +112,7 @@ class Group:
         promoted = tuple(
             Field(
                 code,
-                TEXT,
+                CHOICES,
                 f'Custom attribute "{code}"; several values are joined by "; ".',
                 "setting custom_attributes",
             )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
-import orjson
 from rainfocus_client.errors import RainFocusError
+from rainfocus_client.jsonvalue import parse_json
 from singer_sdk.exceptions import (
     InvalidInputLine,
     MissingKeyPropertiesError,
@@ -52,9 +51,9 @@ class MessageReader(SingerReader):
     def deserialize_json(self, line: str) -> Message:
         self._line += 1
         try:
-            message = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            message = _without_surrogates(line)
+            message = parse_json(line)
+        except ValueError:
+            message = None
         if not isinstance(message, dict):
             msg = f"Line {self._line} of the input is not a JSON object: check the extractor."
             raise InputError(msg)
@@ -71,12 +70,3 @@ class MessageReader(SingerReader):
     def _process_unknown_message(self, message_dict: Message) -> None:
         msg = f"Line {self._line} of the input is a message of an unknown type."
         raise InputError(msg)
-
-
-def _without_surrogates(line: str) -> object:
-    """Read what only orjson cannot: half a surrogate pair, which becomes a question mark."""
-    try:
-        text = json.dumps(json.loads(line), ensure_ascii=False)
-        return orjson.loads(text.encode("utf-8", "replace"))
-    except ValueError:
-        return None

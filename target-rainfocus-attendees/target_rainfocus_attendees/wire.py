@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import orjson
 import tenacity
 from rainfocus_client.errors import RetriableError
+from rainfocus_client.jsonvalue import parse_json
 from yarl import URL
 
 if t.TYPE_CHECKING:
@@ -170,6 +170,6 @@ def _environment_proxy(url: str) -> Proxy:
 
 def _parsed(content: bytes) -> object:
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
+        return parse_json(content)
+    except ValueError:
         return None

@@ -100,7 +100,7 @@ def test_endpoint_name(call: str, name: str) -> None:
         (429, None, RetriableError),
         (502, None, RetriableError),
         (404, None, RainFocusError),
-        (200, None, AuthenticationError),
+        (200, None, RetriableError),
         (200, {"token": "x"}, AuthenticationError),
     ],
 )

@@ -29,6 +29,9 @@ def test_there_is_one_that_hashes_and_one_that_drops() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None:
     with running(tmp_path / "rainfocus.db") as sandbox:
+        added = {"contactEmail": "new.field@example.com"}
+        for entity in ("attendee", "lead", "session", "exhibitor"):
+            sandbox.store.touch_record("summit25", entity, 1, **added)
         config = tmp_path / "config.json"
         settings = {
             "org_id": sandbox.org_id,
@@ -47,7 +50,11 @@ def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None
         )
         people = sandbox.store.attendees("summit25")
     for person in people:
-        personal = {person["email"], f"{person['firstname']} {person['lastname']}"}
+        personal = {
+            "new.field@example.com",
+            person["email"],
+            f"{person['firstname']} {person['lastname']}",
+        }
         personal |= {person[field] for field in ("phone", "address1") if person.get(field)}
         for value in personal:
             assert json.dumps(value)[1:-1] not in done.stdout

@@ -19,7 +19,7 @@ KINDS = {
     "array": "array",
     "boolean": "boolean",
     "integer": "integer",
-    "number": "decimal",
+    "number": "string",  # Meltano cannot hand on a decimal from the environment
     "object": "object",
     "string": "string",
 }

@@ -19,7 +19,8 @@ from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+    from email.message import Message
     from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
@@ -108,6 +109,8 @@ def full_run(run_tap: TapRunner, settings: Settings) -> Run:
 
 @pytest.fixture(scope="session")
 def run_tap(tmp_path_factory: pytest.TempPathFactory) -> TapRunner:
+    catalogs: dict[str, dict[str, t.Any]] = {}
+
     def run(
         config: Settings | None = None,
         *arguments: str,
@@ -122,7 +125,11 @@ def run_tap(tmp_path_factory: pytest.TempPathFactory) -> TapRunner:
         if state is not None:
             command += ["--state", _file(tmp_path / "state.json", state)]
         if select is not None:
-            command += ["--catalog", _file(tmp_path / "catalog.json", _catalog(select, command))]
+            shapes = {key: (config or {}).get(key) for key in ("endpoints", "custom_attributes")}
+            kind = json.dumps([select, shapes])
+            if kind not in catalogs:
+                catalogs[kind] = _catalog(select, command)
+            command += ["--catalog", _file(tmp_path / "catalog.json", catalogs[kind])]
         done = subprocess.run(
             command,
             capture_output=True,
@@ -185,7 +192,9 @@ def start_tap(tmp_path: Path) -> Iterator[TapStarter]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 @dataclass
@@ -195,7 +204,7 @@ class Asked:
     method: str
     path: str
     query: dict[str, str]
-    headers: Mapping[str, str]
+    headers: Message
 
 
 @dataclass

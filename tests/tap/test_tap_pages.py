@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import typing as t
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,8 +43,15 @@ def serving(answer: Answer) -> Iterator[dict[str, t.Any]]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            body = json.dumps(answer(url.path.rpartition("/v3/")[2], query)).encode()
+            reply = answer(url.path.rpartition("/v3/")[2], query)
             self.send_response(200)
+            if isinstance(reply, Generator):
+                self.send_header("Content-Length", "100000")
+                self.end_headers()
+                with suppress(OSError):
+                    self.wfile.writelines(reply)
+                return
+            body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -267,3 +276,111 @@ def test_the_run_ends_with_a_state(run_tap: TapRunner) -> None:
     )
     assert [message["type"] for message in run.messages][-2:] != ["STATE", "RECORD"]
     assert run.messages[-1]["type"] == "STATE"
+
+
+def test_fewer_records_than_announced_keep_the_bookmark(run_tap: TapRunner) -> None:
+    run = read(run_tap, lambda *_: page("a1", timestamp="1680309557133", total=299))
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1"]
+    assert bookmark(run) == OLD
+    assert "1 of 299 records" in run.log
+
+
+def test_an_empty_list_hides_no_other(run_tap: TapRunner) -> None:
+    reply = {"responseCode": "0", "items": [], "sectionList": [{"items": [{"attendeeId": "1"}]}]}
+    assert ids(read(run_tap, lambda *_: reply)) == ["1"]
+
+
+def test_custom_attributes_of_every_kind(run_tap: TapRunner) -> None:
+    people = [
+        {"attendeeId": "1", "attributes": [{"code": "registered", "value": "long"}]},
+        {"attendeeId": "2", "姓名": "Li"},
+        {"attendeeId": "3", "diet": ["Vegan", "Halal"], "shoe": [{"value": "43"}]},
+    ]
+    codes = ["registered", "食事", "diet", "shoe"]
+    run = read(
+        run_tap, lambda *_: {"responseCode": "0", "results": people}, custom_attributes=codes
+    )
+    one, two, three = (record["attendee"] for record in run.records("attendees"))
+    assert "registered" not in one
+    assert two == {"attendeeId": "2", "姓名": "Li"}
+    assert (three["diet"], three["shoe"]) == ("Vegan; Halal", "43")
+
+
+def test_a_session_past_midnight_and_a_room_that_looks_like_an_hour(run_tap: TapRunner) -> None:
+    late = {
+        "sessiontimeId": "t",
+        "date": "2026-10-27",
+        "startTime": "23:00",
+        "endTime": "01:00",
+        "utcStartTime": "02:00",
+        "room": "10:30",
+    }
+    sessions = [{"sessionId": "1", "times": [late]}]
+    run = read(run_tap, lambda *_: {"responseCode": "0", "data": sessions}, "session_times")
+    found = run.records("session_times")[0]["sessiontime"]
+    assert found["startTime"] == "2026-10-27 23:00:00"
+    assert found["endTime"] == "2026-10-28 01:00:00"
+    assert found["utcStartTime"] is None
+    assert found["room"] == "10:30"
+
+
+def test_batch_messages_do_not_pass_stream_maps_by(run_tap: TapRunner, tmp_path: t.Any) -> None:
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": f"file://{tmp_path}"},
+    }
+    maps = {"attendees": {"attendee": None}}
+    run = read(run_tap, lambda *_: page("a1"), batch_config=batches, stream_maps=maps)
+    assert run.code == 0, run.log
+    assert "attendee" not in run.records("attendees")[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'\xef\xbb\xbf{"results":[{"attendeeId":"1","firstname":"A"}]}', "A"),
+        (b'{"results":[{"attendeeId":"1","firstname":"A\\ud83d"}]}', "A?"),
+        (b'{"results":[{"attendeeId":"1","firstname":"Zo\xeb"}]}', "Zo\ufffd"),
+    ],
+    ids=["byte order mark", "half a pair", "Latin-1"],
+)
+def test_text_that_is_not_quite_right(run_tap: TapRunner, body: bytes, name: str) -> None:
+    run = read(run_tap, lambda *_: body)
+    assert run.code == 0, run.log
+    assert run.records("attendees")[0]["attendee"]["firstname"] == name
+
+
+def test_a_dripping_server_is_noticed(run_tap: TapRunner) -> None:
+    def drip(_: str, __: dict[str, str]) -> object:
+        return (b" " for _ in iter(lambda: time.sleep(0.05), 1))
+
+    began = time.monotonic()
+    run = read(run_tap, drip, request_timeout=0.1, max_retries=0)
+    assert run.code == 1
+    assert "did not answer within 0.1 s" in run.errors[0]
+    assert time.monotonic() - began < 10
+
+
+def test_a_cursor_within_a_record_is_no_cursor(run_tap: TapRunner) -> None:
+    asked: list[str] = []
+    long = {"attendeeId": "1", "cursor": "nope", "filler": "x" * 70_000}
+
+    def answer(_: str, query: dict[str, str]) -> object:
+        asked.append(query.get("cursor", ""))
+        return {"responseCode": "0", "results": [long]}
+
+    assert ids(read(run_tap, answer)) == ["1"]
+    assert asked == [""]
+
+
+def test_a_start_date_does_not_pass_a_bookmark_by(run_tap: TapRunner) -> None:
+    since: list[str] = []
+
+    def answer(_: str, query: dict[str, str]) -> object:
+        since.append(query["since"])
+        return page("a1")
+
+    read(run_tap, answer, start_date="2024-01-01T00:00:00Z")
+    assert since == ["1577836800000"]

@@ -1,0 +1,26 @@
+"""Reads JSON fast, and leniently where it is not quite JSON."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def parse_json(text: bytes | str) -> object:
+    """The value of a JSON text.
+
+    A byte order mark, a byte that is not UTF-8 and half a surrogate pair do not make a text
+    unreadable; what stands for no character becomes a replacement character.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        value = json.loads(decoded.removeprefix(_BYTE_ORDER_MARK))
+        return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
