@@ -82,6 +82,12 @@ def test_an_api_profile_travels_as_a_header() -> None:
     assert "abc123" not in repr(credentials)
 
 
+@pytest.mark.parametrize("token", ["abc def", "abcdef\n", "abc\u2026def"])
+def test_an_api_profile_that_was_not_copied_whole(token: str) -> None:
+    with pytest.raises(SettingsError, match="was it copied whole"):
+        credentials_from_settings({"api_profile": token})
+
+
 def test_basic_authentication_of_the_token_request() -> None:
     credentials = credentials_from_settings({"client_id": "my:id", "client_secret": "p@ss"})
     assert isinstance(credentials, OAuth)
@@ -138,6 +144,12 @@ def test_settings_from_the_environment_have_their_types() -> None:
 def test_a_list_in_the_environment(text: str, codes: list[str]) -> None:
     found = settings_from_environment(SCHEMA, "TAP_", {"TAP_EVENT_CODES": text})
     assert found == {"event_codes": codes}
+
+
+def test_a_number_that_comes_as_text_is_read() -> None:
+    settings = with_defaults({"requests_per_second": "2.5", "request_timeout": "soon"}, SCHEMA)
+    assert settings["requests_per_second"] == 2.5
+    assert settings["request_timeout"] == "soon"
 
 
 def test_a_misspelt_setting_is_found() -> None:

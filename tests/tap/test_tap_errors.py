@@ -107,6 +107,16 @@ BAD_FILES = {
     "state not JSON": ("--state", "{}\n{}", "--state is not one JSON object"),
     "state without bookmarks": ("--state", '{"a": 1}', "give the last line that the loader"),
     "state with odd bookmarks": ("--state", '{"bookmarks": 5}', "The state has no bookmarks"),
+    "state with odd partitions": (
+        "--state",
+        '{"bookmarks": {"attendees": {"partitions": null}}}',
+        "The state has no bookmarks",
+    ),
+    "state with odd contexts": (
+        "--state",
+        '{"bookmarks": {"attendees": {"partitions": [{}]}}}',
+        "The state has no bookmarks",
+    ),
     "catalog not JSON": ("--catalog", "", "--catalog is not one JSON object"),
     "catalog of something": ("--catalog", '{"streams": [1]}', "make one with --discover"),
 }
@@ -148,6 +158,14 @@ def test_a_stream_map_that_cannot_be_used(
     assert run.code == 1
     assert len(run.errors) == 1, run.log
     assert "expressions in stream_maps" in run.errors[0]
+
+
+def test_a_ca_bundle_that_is_not_there(run_tap: TapRunner, settings: Settings) -> None:
+    environment = {"REQUESTS_CA_BUNDLE": "/nowhere.pem"}
+    changed = settings | {"api_url": "https://127.0.0.1:1/api"}
+    run = run_tap(changed, environment=environment)
+    assert run.code == 1
+    assert "check REQUESTS_CA_BUNDLE" in run.errors[0]
 
 
 def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> None:

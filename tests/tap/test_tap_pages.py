@@ -384,3 +384,27 @@ def test_a_start_date_does_not_pass_a_bookmark_by(run_tap: TapRunner) -> None:
 
     read(run_tap, answer, start_date="2024-01-01T00:00:00Z")
     assert since == ["1577836800000"]
+
+
+def test_a_denial_in_the_middle_of_a_download_fails(run_tap: TapRunner) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        return {"responseCode": "124"} if "cursor" in query else page("a1", cursor="C")
+
+    run = read(run_tap, answer)
+    assert run.code == 1
+    assert "endpoint attendee: enable it" in run.errors[0]
+    assert bookmark(run) == OLD
+
+
+def test_a_refusal_without_an_event_names_the_setting(run_tap: TapRunner) -> None:
+    run = read(run_tap, lambda *_: {"responseCode": "27"}, event_codes=[])
+    assert run.code == 1
+    assert "Check event_codes, which names none" in run.errors[0]
+
+
+def test_a_stream_map_can_rely_on_every_group(run_tap: TapRunner) -> None:
+    maps = {"leads": {"attendee": "{'attendeeId': attendee.get('attendeeId')}"}}
+    leads = {"responseCode": "0", "results": [{"leadId": "l"}]}
+    run = read(run_tap, lambda *_: leads, "leads", stream_maps=maps)
+    assert run.code == 0, run.log
+    assert run.records("leads")[0]["attendee"] == {"attendeeId": None}
