@@ -57,10 +57,10 @@ class RainFocusStream(Stream):
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream as the tap's settings want it."""
-        overrides = tap.config.get("endpoints", {}).get(self.name, {})
+        overrides = tap.config["endpoints"].get(self.name, {})
         main, *others = self.groups
         known = {field.name for field in main.fields}
-        codes = tuple(c for c in tap.config.get("custom_attributes", ()) if c not in known)
+        codes = tuple(c for c in tap.config["custom_attributes"] if c not in known)
         groups = (main.with_attributes(codes), *others)
         super().__init__(tap=tap, schema=record_schema(groups))
         self.call: str = overrides.get("path", self.path).strip("/")

@@ -90,8 +90,7 @@ class RainFocusClient:
         url = self._connection.url(call)
         if isinstance(self._credentials, ApiProfile):
             return self._send("GET", url, self._credentials.headers(), params=params)
-        token = None if refused else self._tokens.current()
-        token = token or self._tokens.get(refused=refused)
+        token = self._tokens.get(refused=refused)
         identity = {"Authorization": f"Bearer {token}"}
         return self._send("GET", url, identity, token, params=params)
 

@@ -180,13 +180,10 @@ class TapRainFocus(Tap):
 
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
-        try:
-            for bookmark in state["bookmarks"].values() if state else ():
-                [partition["context"]["event"] for partition in bookmark.get("partitions", [])]
-            super().load_state({"bookmarks": state["bookmarks"]} if state else {})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if state and not _has_bookmarks(state):
             msg = "The state has no bookmarks: give the last line that the loader printed."
-            raise SettingsError(msg) from error
+            raise SettingsError(msg)
+        super().load_state(state)
 
     @override
     def discover_streams(self) -> Sequence[RainFocusStream]:
@@ -258,6 +255,17 @@ def _read_catalog(text: str) -> Catalog:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = "--catalog is not a Singer catalog: make one with --discover."
         raise SettingsError(msg) from error
+
+
+def _has_bookmarks(state: dict[str, t.Any]) -> bool:
+    try:
+        return all(
+            "event" in partition["context"]
+            for bookmark in state["bookmarks"].values()
+            for partition in bookmark.get("partitions", [])
+        )
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def _check_endpoints(endpoints: t.Iterable[str]) -> None:
