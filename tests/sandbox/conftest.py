@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import sys
 import typing as t
+from contextlib import suppress
 
 import pytest
 import requests
@@ -80,8 +82,11 @@ def get_token(sandbox: RunningSandbox) -> Callable[[], str]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """A free port, below those that other tests at the same time are given by the system."""
+    while True:
+        number = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", number)):
+            return number
 
 
 @pytest.fixture

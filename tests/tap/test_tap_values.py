@@ -20,7 +20,7 @@ GROUPS = {
     "speakers": (xdm.SPEAKER, xdm.EVENT),
 }
 
-UNREADABLE = object()
+UNREADABLE = ValueError
 
 
 def read(reader: t.Callable[[object], object], value: object) -> object:
