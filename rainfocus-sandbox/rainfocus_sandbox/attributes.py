@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rainfocus_sandbox.ids import generator, made_id
 
@@ -42,15 +43,22 @@ BY_CODE = {a.code: a for a in (DIET, SHIRT, INTERESTS, TRACK, LEVEL, SPONSORSHIP
 BY_NAME = {a.name: a for a in BY_CODE.values()}
 
 
-def listed(attribute: Attribute, *values: str) -> dict[str, t.Any]:
+@lru_cache(maxsize=1000)
+def attribute_of(code: str) -> Attribute:
+    """Return the attribute `code`; one that nobody has set up is labelled by its code."""
+    return BY_CODE.get(code) or _attribute(0, code, code)
+
+
+def listed(attribute: Attribute, *values: t.Any) -> dict[str, t.Any]:  # noqa: ANN401
     """Return one entry of `attributes[]`, the first of the three shapes (reference §4.2).
 
-    Assumption: several values of one attribute stand comma-separated in `value`.
+    Assumption: several values of one attribute stand comma-separated in `value`, a single one
+    stands there as it is, text, number or boolean.
     """
     return {
         "attributeId": attribute.attribute_id,
         "name": attribute.name,
         "code": attribute.code,
-        "value": ", ".join(values),
+        "value": values[0] if len(values) == 1 else ", ".join(map(str, values)),
         "attributeValues": [{"value": value} for value in values],
     }

@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
 
 _DEFAULT_PAGE_SIZE = 1000
 _MAX_PAGE_SIZE = 10_000
+_HASH = "email_lc_sha256"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NATURAL = re.compile(r"[0-9]{1,15}")
 
 
@@ -101,14 +103,18 @@ def _load(store: Store, arguments: Arguments) -> Reply:
 def _store(store: Store, arguments: Arguments) -> Reply:
     """Create or update the attendee with that e-mail address.
 
-    Assumption: e-mail is the only match key, within the event, lower case and trimmed.
+    Assumption: e-mail is the only match key, within the event, lower case and trimmed. Assumption:
+    its hash may stand for it, but cannot make an attendee; a store that would have to is one
+    without an e-mail address.
     """
-    email = _email(arguments.body)
-    attendee_id = store.attendee_id(arguments.event, email)
-    if attendee_id is None:
-        attendee_id = store.add_attendee(arguments.event, email, arguments.body)
+    event, fields = arguments.event, dict(arguments.body)
+    attendee_id = _owner(store, event, fields)
+    if attendee_id is not None:
+        store.update_attendee(event, attendee_id, fields)
+    elif "email" in fields:
+        attendee_id = store.add_attendee(event, fields["email"], fields)
     else:
-        store.touch(arguments.event, attendee_id, **{**arguments.body, "email": email})
+        raise missing(parameter="email")
     return _stored(attendee_id)
 
 
@@ -116,22 +122,21 @@ def _update(store: Store, arguments: Arguments) -> Reply:
     """Update an attendee who exists.
 
     Assumption: `attendeeId` is the key when it is sent, and an e-mail address beside it is the
-    attendee's new one, unless another attendee has it.
+    attendee's new one, unless another attendee has it. Assumption: the hash of the e-mail address
+    is a key as well.
     """
-    fields = dict(arguments.body)
+    event, fields = arguments.event, dict(arguments.body)
     attendee_id = fields.get("attendeeId")
-    if not attendee_id and "email" not in fields:
+    has_email = "email" in fields or _HASH in fields
+    if not attendee_id and not has_email:
         raise missing(parameter="attendeeId")
-    owner = None
-    if "email" in fields:
-        fields["email"] = _email(fields)
-        owner = store.attendee_id(arguments.event, fields["email"])
+    owner = _owner(store, event, fields) if has_email else None
     attendee_id = str(attendee_id) if attendee_id else owner
-    if attendee_id is None or store.attendee(arguments.event, attendee_id) is None:
+    if attendee_id is None or store.attendee(event, attendee_id) is None:
         raise unknown_attendee()
     if owner not in {None, attendee_id}:
         raise email_taken()
-    store.touch(arguments.event, attendee_id, **fields)
+    store.update_attendee(event, attendee_id, fields)
     return _stored(attendee_id)
 
 
@@ -141,6 +146,21 @@ def _stored(attendee_id: str) -> Reply:
     Assumption: the reply of a store is not public; v2 `attendee/update` gives `attendeeId`.
     """
     return success(b'"attendeeId":"%s"' % attendee_id.encode(), records=1)
+
+
+def _owner(store: Store, event: str, fields: dict[str, t.Any]) -> str | None:
+    """Return the id of the attendee with the e-mail address in `fields`, which is made regular.
+
+    Assumption: where there is only its hash, that is the SHA-256 of the trimmed, lower-cased
+    address in 64 lower-case hex digits, and anything else is malformed.
+    """
+    if "email" in fields or _HASH not in fields:
+        fields["email"] = _email(fields)
+        return store.attendee_id(event, fields["email"])
+    email_lc_sha256 = fields[_HASH]
+    if not isinstance(email_lc_sha256, str) or not _SHA256.fullmatch(email_lc_sha256):
+        raise malformed(parameter=_HASH)
+    return store.attendee_id_of_hash(event, email_lc_sha256)
 
 
 def _email(body: Mapping[str, t.Any]) -> str:

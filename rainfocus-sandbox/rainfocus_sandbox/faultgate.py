@@ -137,7 +137,8 @@ class FaultGate:
             case "unknown_event":
                 refusal = replies.unknown_event()
             case kind:
-                email = (await exchange.body()).get("email", "")
+                body = await exchange.body()
+                email = body.get("email") or body.get("email_lc_sha256", "")
                 refusal = RefusalError(
                     200 if kind == "refuse_200" else 400, fault.code, f"Refused on demand: {email}"
                 )

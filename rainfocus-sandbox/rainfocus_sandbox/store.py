@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
 import threading
@@ -20,7 +21,7 @@ from rainfocus_sandbox.ids import new_id
 from rainfocus_sandbox.merge import Record, merge
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -32,6 +33,10 @@ _APPLICATION_ID = 0x52465342
 _SCHEMA_VERSION = 1
 _CHUNK = 10_000
 _SCHEMA = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+_HASH_SCHEMA = (
+    "CREATE TEMP TABLE email_hash (sha256 BLOB, event TEXT, attendee_id TEXT, "
+    "PRIMARY KEY (sha256, event)) WITHOUT ROWID"
+)
 _INSERT_RECORD = (
     "INSERT INTO record (event, entity, attendee_id, email, modified_ms, body) "
     "VALUES (?, ?, ?, ?, ?, ?)"
@@ -80,6 +85,7 @@ class Store:
         self.database = database
         self._lock = threading.RLock()
         self._db = _connect(database)
+        self._hashed_up_to = 0
 
     def __enter__(self) -> t.Self:
         """Return the store."""
@@ -112,6 +118,8 @@ class Store:
             self._db.commit()
             for (name,) in self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
                 self._db.execute(f"DROP TABLE {name}")
+            self._db.execute("DELETE FROM email_hash")
+            self._hashed_up_to = 0
             self._db.executescript(_SCHEMA)
 
     def add(self, event: str, entity: Entity, rows: Iterable[Row]) -> None:
@@ -266,6 +274,31 @@ class Store:
         )
         return t.cast("str", found[0][0]) if found else None
 
+    def attendee_id_of_hash(self, event: str, email_lc_sha256: str) -> str | None:
+        """Return the id of the attendee whose e-mail address has that hash, in hex digits.
+
+        Hashes are indexed when they are first asked for, so that other writes do not wait for it.
+        """
+        with self._lock:
+            self._hash_new_attendees()
+            found = self._rows(
+                "SELECT attendee_id FROM email_hash WHERE sha256 = ? AND event = ?",
+                bytes.fromhex(email_lc_sha256),
+                event,
+            )
+        return t.cast("str", found[0][0]) if found else None
+
+    def _hash_new_attendees(self) -> None:
+        """Index the attendees who came since it was last done."""
+        ((last,),) = self._rows("SELECT coalesce(max(position), 0) FROM record")
+        if last > self._hashed_up_to:
+            self._change(
+                "INSERT OR REPLACE INTO email_hash SELECT sha256(email), event, attendee_id "
+                "FROM record WHERE entity = 'attendee' AND position > ?",
+                self._hashed_up_to,
+            )
+            self._hashed_up_to = last
+
     def attendees(self, event: str) -> list[Record]:
         """Return every attendee of the event, in the order of their arrival."""
         return [orjson.loads(body) for _, body in self.page(event, "attendee", limit=-1)]
@@ -281,29 +314,54 @@ class Store:
         self._change(_INSERT_RECORD, event, "attendee", attendee_id, email, now, _text(record))
         return attendee_id
 
-    def touch(self, event: str, attendee_id: str, /, **fields: t.Any) -> None:  # noqa: ANN401
-        """Write `fields` into an attendee, who counts as modified now.
+    def update_attendee(self, event: str, attendee_id: str, fields: t.Mapping[str, t.Any]) -> None:
+        """Write what was sent into an attendee, who counts as modified now.
 
         Raises:
             KeyError: There is no such attendee.
         """
+        self._rewrite(event, attendee_id, lambda record: merge(record, fields))
+
+    def touch(self, event: str, attendee_id: str, /, **fields: t.Any) -> None:  # noqa: ANN401
+        """Set `fields` of an attendee, as they are read, and count it as modified now.
+
+        Raises:
+            KeyError: There is no such attendee.
+        """
+        self._rewrite(event, attendee_id, lambda record: record.update(fields))
+
+    def _rewrite(self, event: str, attendee_id: str, change: Callable[[Record], None]) -> None:
         with self._lock:
             body = self.attendee(event, attendee_id)
             if body is None:
                 raise KeyError(attendee_id)
             record: Record = orjson.loads(body)
-            merge(record, fields)
+            known_email = _regular(record["email"])
+            change(record)
+            email = _regular(record["email"])
+            if email != known_email:
+                self._rehash(event, attendee_id, known_email, email)
             now = now_ms()
             record["modifiedDate"] = iso(now)
             self._change(
                 "UPDATE record SET email = ?, modified_ms = ?, body = ? "
                 "WHERE event = ? AND entity = 'attendee' AND attendee_id = ?",
-                record["email"].strip().lower(),
+                email,
                 now,
                 _text(record),
                 event,
                 attendee_id,
             )
+
+    def _rehash(self, event: str, attendee_id: str, known_email: str, email: str) -> None:
+        """Index an attendee under another e-mail address."""
+        self._hash_new_attendees()
+        self._change(
+            "DELETE FROM email_hash WHERE sha256 = sha256(?) AND event = ?", known_email, event
+        )
+        self._change(
+            "INSERT OR REPLACE INTO email_hash VALUES (sha256(?), ?, ?)", email, event, attendee_id
+        )
 
     def touch_record(self, event: str, entity: Entity, number: int, /, **fields: t.Any) -> None:  # noqa: ANN401
         """Set `fields` of the record that came as `number`, from 0, and count it as modified now.
@@ -357,7 +415,7 @@ class Store:
             "GROUP BY call, event, status, code ORDER BY call, event, status, code"
         )
 
-    def _rows(self, sql: str, *values: str | int) -> list[t.Any]:
+    def _rows(self, sql: str, *values: str | int | bytes) -> list[t.Any]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
@@ -372,6 +430,14 @@ class Store:
     def _known_profile(self, name: str) -> None:
         if not self._rows("SELECT 1 FROM profile WHERE name = ?", name):
             raise KeyError(name)
+
+
+def _regular(email: str) -> str:
+    return email.strip().lower()
+
+
+def _sha256(email: str) -> bytes:
+    return hashlib.sha256(email.encode()).digest()
 
 
 def _text(record: Record) -> str:
@@ -412,6 +478,8 @@ def _prepare(db: sqlite3.Connection, database: Path) -> None:
         db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         db.executescript(_SCHEMA)
+    db.create_function("sha256", 1, _sha256, deterministic=True)
+    db.execute(_HASH_SCHEMA)
 
 
 def _not_a_sandbox(database: Path) -> SandboxError:

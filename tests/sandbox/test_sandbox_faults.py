@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -328,6 +328,67 @@ def test_latency_is_waited_together(sandbox: RunningSandbox, get: Call) -> None:
     for thread in threads:
         thread.join()
     assert 0.3 <= time.monotonic() - started < 1.2
+
+
+@pytest.mark.parametrize("call", ["attendee/store", "attendee/update"])
+@pytest.mark.parametrize(
+    ("fault", "status", "is_stored"),
+    [
+        (Fault("retry_after_seconds"), 429, False),
+        (Fault("retry_after_date"), 429, False),
+        (Fault("server_error", status=503), 503, False),
+        (Fault("drop"), 0, False),
+        (Fault("drop_after"), 0, True),
+        (Fault("cut"), 0, True),
+        (Fault("slow", seconds=30), 0, True),
+        (Fault("refuse_200"), 200, False),
+        (Fault("refuse_400"), 400, False),
+        (Fault("html"), 200, False),
+        (Fault("truncated_json"), 200, True),
+        (Fault("expired_token"), 401, False),
+        (Fault("wrong_environment"), 400, False),
+        (Fault("denied"), 200, False),
+        (Fault("unknown_event"), 400, False),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_every_fault_of_a_write(
+    sandbox: RunningSandbox,
+    get_token: Callable[[], str],
+    call: str,
+    fault: Fault,
+    status: int,
+    *,
+    is_stored: bool,
+) -> None:
+    attendee = sandbox.store.attendees("summit26")[0]
+
+    def write(city: str) -> int:
+        try:
+            return requests.post(
+                f"{sandbox.api_url}/acme/v3/{call}?event=summit26",
+                json={"email": attendee["email"], "city": city},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=0.2 if fault.kind == "slow" else 10,
+            ).status_code
+        except requests.RequestException:
+            return 0
+
+    token = get_token()
+    sandbox.faults.add(replace(fault, call=call, skip=1))
+    assert write("Reno") == 200
+    assert write("Elko") == status
+    assert sandbox.faults.struck() == {fault.kind: 1}
+    city = sandbox.store.attendees("summit26")[0]["city"]
+    assert city == ("Elko" if is_stored else "Reno")
+    token = get_token()
+    assert write("Ely") == 200
+
+
+def test_a_refusal_repeats_the_hash_that_was_sent(sandbox: RunningSandbox, post: Call) -> None:
+    sandbox.faults.add(Fault("refuse_200"))
+    reply = post("attendee/store", {"email_lc_sha256": "ab" * 32})
+    assert "ab" * 32 in reply.json()["responseMessage"]
 
 
 # Which request is struck
