@@ -111,7 +111,7 @@ def judge(
         RainFocusError: Anything else that makes going on pointless.
     """
     envelope = body if isinstance(body, dict) else None
-    code = _response_code(envelope)
+    code = response_code(body)
     for rule in RULES:
         if rule.matches(status, code):
             raise _error(rule, call, status, code, headers)
@@ -160,6 +160,18 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
     return Token.from_reply(body)
 
 
+def response_code(body: object) -> str | None:
+    """The code of a reply as digits, None where it has none.
+
+    What is no number says only that something is wrong, and is not shown: it is `unknown`.
+    """
+    code = body.get("responseCode") if isinstance(body, dict) else None
+    if code is None:
+        return None
+    digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
+    return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
+
+
 def endpoint_name(call: str) -> str:
     """The name of a call as the API profile lists it: `attendee/search` → `attendee`.
 
@@ -167,15 +179,6 @@ def endpoint_name(call: str) -> str:
     """
     first, _, rest = call.partition("/")
     return rest if first == "entityDataDump" else first
-
-
-def _response_code(envelope: dict[str, t.Any] | None) -> str | None:
-    """The code as digits; what is none says only that something is wrong, and is not shown."""
-    code = (envelope or {}).get("responseCode")
-    if code is None:
-        return None
-    digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
-    return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
 
 
 def _error(

@@ -21,13 +21,18 @@ MAX_RETRY_AFTER = 300.0
 """Seconds: the longest wait a server can ask for."""
 
 
+SECONDS_BETWEEN_WARNINGS = 10.0
+
+Tell: t.TypeAlias = "t.Callable[[tenacity.RetryCallState], None]"
+
+
 class Policy(t.TypedDict):
     """Arguments for `tenacity.Retrying` and `tenacity.AsyncRetrying` alike."""
 
     stop: tenacity.stop.stop_base
     wait: t.Callable[[tenacity.RetryCallState], float]
     retry: tenacity.retry_if_exception_type
-    before_sleep: t.Callable[[tenacity.RetryCallState], None]
+    before_sleep: Tell
     reraise: bool
 
 
@@ -54,6 +59,20 @@ def policy(max_retries: int, logger: logging.Logger) -> Policy:
         before_sleep=tell,
         reraise=True,
     )
+
+
+def seldom(tell: Tell) -> Tell:
+    """As `tell`, but not again for some seconds: many workers meet the same fault at once."""
+    silent_until = 0.0
+
+    def tell_seldom(state: tenacity.RetryCallState) -> None:
+        nonlocal silent_until
+        now = time.monotonic()
+        if now >= silent_until:
+            silent_until = now + SECONDS_BETWEEN_WARNINGS
+            tell(state)
+
+    return tell_seldom
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:

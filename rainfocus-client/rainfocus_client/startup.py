@@ -50,7 +50,8 @@ def ready_settings(
         SettingsError: They are to be, and are not.
     """
     ready = with_defaults(settings, schema)
-    protect_logs(Redactor(ready.get("client_secret"), ready.get("api_profile")))
+    declared = schema["properties"]
+    protect_logs(Redactor(*(ready.get(name) for name in declared if declared[name].get("secret"))))
     if check:
         check_settings(ready, schema, prefix)
         Connection.from_settings(ready)
