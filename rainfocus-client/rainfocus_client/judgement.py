@@ -112,16 +112,16 @@ def judge(
     """
     envelope = body if isinstance(body, dict) else None
     code = response_code(body)
+    accepted = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    if accepted and envelope is not None and code in {None, SUCCESS_CODE}:
+        return envelope
     for rule in RULES:
         if rule.matches(status, code):
             raise _error(rule, call, status, code, headers)
-    accepted = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
     if accepted and envelope is None:
         raise RetriableError(
             _message(call, status, code, "the reply is not a JSON object: check api_url.")
         )
-    if accepted and code in {None, SUCCESS_CODE} and envelope is not None:
-        return envelope
     if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         raise RefusedError(_message(call, status, code, "the request was refused."))
     raise RainFocusError(
@@ -168,6 +168,8 @@ def response_code(body: object) -> str | None:
     code = body.get("responseCode") if isinstance(body, dict) else None
     if code is None:
         return None
+    if code == SUCCESS_CODE:
+        return SUCCESS_CODE
     digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
     return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
 
