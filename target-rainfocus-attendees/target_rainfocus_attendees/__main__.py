@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import select
+import sys
+import time
 import typing as t
+from contextlib import suppress
 
 from rainfocus_client.command import run_command
 
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
+
+SECONDS_TO_READ_ON = 5.0
+CHUNK = 1 << 20
 
 
 def main() -> t.NoReturn:
@@ -15,7 +23,26 @@ def main() -> t.NoReturn:
     TargetRainFocusAttendees.logger.addFilter(
         lambda record: "Skipping parse of env" not in str(record.msg)
     )
-    run_command(TargetRainFocusAttendees.cli, TargetRainFocusAttendees.logger)
+    try:
+        run_command(TargetRainFocusAttendees.cli, TargetRainFocusAttendees.logger)
+    except SystemExit as ended:
+        if ended.code == 1 and not any(word.startswith("--input") for word in sys.argv):
+            read_on()
+        raise
+
+
+def read_on() -> None:
+    """Read the rest of the input for a moment, and drop it.
+
+    Otherwise the extractor breaks on a closed pipe, and what it and Meltano say about that hides
+    what this command has just said.
+    """
+    until = time.monotonic() + SECONDS_TO_READ_ON
+    with suppress(OSError, ValueError):
+        file = sys.stdin.fileno()
+        while not os.isatty(file) and (seconds := until - time.monotonic()) > 0:
+            if not select.select([file], [], [], seconds)[0] or not os.read(file, CHUNK):
+                return
 
 
 if __name__ == "__main__":

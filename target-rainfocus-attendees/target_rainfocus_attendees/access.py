@@ -7,6 +7,7 @@ import typing as t
 
 from rainfocus_client.credentials import OAuth, TokenKeeper
 from rainfocus_client.judgement import judge_token
+from yarl import URL
 
 if t.TYPE_CHECKING:
     from rainfocus_client.credentials import Credentials, Token, TokenRequest
@@ -55,7 +56,7 @@ class Access:
 
     async def _exchange(self) -> Token:
         request: TokenRequest = t.cast("OAuth", self._credentials).token_request(self._token_url)
-        reply = await self._wire.post(request.url, request.form, request.headers)
+        reply = await self._wire.post(URL(request.url), request.form, request.headers)
         return judge_token(reply.status, reply.body, reply.headers)
 
 

@@ -3,47 +3,81 @@
 from __future__ import annotations
 
 import logging
+import time
 import typing as t
+from dataclasses import dataclass
+from http import HTTPStatus
 
 import orjson
 from aiolimiter import AsyncLimiter
 from rainfocus_client.connection import Connection
 from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import AuthenticationError, TokenRefusedError
-from rainfocus_client.judgement import judge
-from rainfocus_client.retry import policy
+from rainfocus_client.judgement import judge, response_code
+from rainfocus_client.retry import parse_retry_after, policy, seldom
+from yarl import URL
 
 from target_rainfocus_attendees.access import Access
+from target_rainfocus_attendees.pace import Pace
 from target_rainfocus_attendees.wire import PACKAGE, Wire
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_rainfocus_attendees.access import Headers
+    from target_rainfocus_attendees.profile import Fields
+    from target_rainfocus_attendees.wire import Reply
 
-CALL = "attendee/store"
+CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
+"""Mode → call: `store` creates and updates, `update` fails where there is nobody (client code
+written from the vendor's documentation, rainfocus-api.md §7)."""
+
+JSON = {"Content-Type": "application/json"}
+
+BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 logger = logging.getLogger(PACKAGE)
 
 
+@dataclass(slots=True)
+class Exchange:
+    """What it took to send one profile.
+
+    Attributes:
+        attempts: Requests made.
+        status: HTTP status of the last answer, None where there was none.
+        code: Its responseCode.
+        seconds: From the first request to the last answer, waits included.
+    """
+
+    attempts: int = 0
+    status: int | None = None
+    code: str | None = None
+    seconds: float = 0.0
+
+
 class AttendeeStore:
-    """Upserts profiles, matched by e-mail address, into an event."""
+    """Writes profiles, matched by e-mail address, into an event."""
 
     def __init__(self, settings: Mapping[str, t.Any]) -> None:
         """Read the settings; to be made inside the loop that uses it."""
         connection = Connection.from_settings(settings)
+        most = settings["concurrency"]
+        retries = policy(settings["max_retries"], logger)
         self._wire = Wire(
-            connections=settings["concurrency"],
+            connections=most,
             timeout=settings["request_timeout"],
-            policy=policy(settings["max_retries"], logger),
+            policy=retries | {"before_sleep": seldom(retries["before_sleep"])},
         )
         credentials = credentials_from_settings(settings)
         self._access = Access(credentials, connection.token_url, self._wire)
-        self._url = connection.url(CALL)
+        self._call = CALLS[settings["mode"]]
         # That the event code goes into the query, as in v2, is an assumption.
-        self._params = {settings["event_parameter"]: settings["event_code"]}
+        event = {settings["event_parameter"]: settings["event_code"]}
+        self._url = URL(connection.url(self._call)).update_query(event)
         rate = settings.get("requests_per_second")
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
+        self._pace = Pace(most, self._wire.wait_for, logger)
 
     async def __aenter__(self) -> t.Self:
         """Sign in, so that wrong credentials show before the first profile is sent."""
@@ -62,8 +96,13 @@ class AttendeeStore:
         """Let running requests finish and begin none."""
         self._wire.halt()
 
-    async def send(self, fields: dict[str, str]) -> None:
-        """Store one profile.
+    async def send(self, identity: str, fields: Fields, exchange: Exchange) -> str:  # noqa: ARG002
+        """Store one profile, and give the outcome, which is `stored`.
+
+        Args:
+            identity: Whose profile it is.
+            fields: What is sent.
+            exchange: Takes down what it took, also when it fails.
 
         Raises:
             RefusedError: RainFocus refused this profile; others may pass.
@@ -71,22 +110,44 @@ class AttendeeStore:
             HaltedError: There was a halt before the profile was sent.
         """
         body = orjson.dumps(fields)
-        await self._wire.persist(lambda: self._attempt(body))
+        began = time.monotonic()
+        try:
+            await self._wire.persist(lambda: self._attempt(body, exchange))
+        finally:
+            exchange.seconds = time.monotonic() - began
+        return "stored"
 
-    async def _attempt(self, body: bytes) -> None:
+    async def _attempt(self, body: bytes, exchange: Exchange) -> None:
         headers = await self._access.headers()
         try:
-            await self._post(body, headers)
+            await self._request(body, headers, exchange)
         except TokenRefusedError:
             headers = await self._access.headers(refused=headers)
             try:
-                await self._post(body, headers)
+                await self._request(body, headers, exchange)
             except TokenRefusedError as error:
                 raise AuthenticationError(*error.args) from error
 
-    async def _post(self, body: bytes, headers: Headers) -> None:
+    async def _request(self, body: bytes, headers: Headers, exchange: Exchange) -> None:
+        reply = await self._in_turn(body, headers, exchange)
+        exchange.status = reply.status
+        exchange.code = response_code(reply.body)
+        judge(self._call, reply.status, reply.body, reply.headers)
+
+    async def _in_turn(self, body: bytes, headers: Headers, exchange: Exchange) -> Reply:
         if self._limiter:
             await self._wire.wait_for(self._limiter.acquire())
-        json = {"Content-Type": "application/json"}
-        reply = await self._wire.post(self._url, body, headers | json, self._params)
-        judge(CALL, reply.status, reply.body, reply.headers)
+        await self._pace.turn()
+        exchange.attempts += 1
+        exchange.status = exchange.code = None
+        began = time.monotonic()
+        try:
+            reply = await self._wire.post(self._url, body, headers | JSON)
+        except BaseException:
+            self._pace.answered(time.monotonic() - began)
+            raise
+        if reply.status in BUSY:
+            self._pace.refused(reply.status, parse_retry_after(reply.headers))
+        else:
+            self._pace.answered(time.monotonic() - began)
+        return reply

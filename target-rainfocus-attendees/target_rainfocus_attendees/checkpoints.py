@@ -32,8 +32,8 @@ class Checkpoints:
         self._open.add(self._records)
         return self._records
 
-    def stored(self, records: Iterable[int]) -> None:
-        """These records are stored."""
+    def settled(self, records: Iterable[int]) -> None:
+        """These records are stored, or safe elsewhere."""
         self._open.difference_update(records)
 
     def lost(self, records: Iterable[int]) -> None:

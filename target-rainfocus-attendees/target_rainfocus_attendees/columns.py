@@ -6,7 +6,7 @@ import re
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 JSONSchema: t.TypeAlias = "Mapping[str, t.Any]"
 Path: t.TypeAlias = tuple[str, ...]
@@ -16,6 +16,9 @@ Columns: t.TypeAlias = dict[str, Path]
 EMAIL = "email"
 COUNTRY = "countryid"
 STATE = "state"
+
+NOT_COLUMNS = ("_sdc_", "_reject")
+"""How the names begin of what Singer, and our own rejects, add to a record."""
 
 GROUP = "attendee"
 """The object that tap-rainfocus, and RainFocus' own pushes, keep a person's fields in."""
@@ -40,11 +43,22 @@ Names are compared folded: lower case, without `_`, `-` and spaces.
 """
 
 
-def find_columns(schema: JSONSchema) -> Columns:
+HASH_SYNONYMS = ("emaillcsha256", "emailsha256", "emailhash", "hashedemail")
+"""What a column with hashed addresses is called, beside the names of one with plain ones."""
+
+
+def find_columns(
+    schema: JSONSchema, field_map: Mapping[str, str | None], *, hashed: bool = False
+) -> Columns:
     """Find the fields that a stream holds.
 
     A field's own name is better than a synonym, and the top level better than the `attendee`
     object.
+
+    Args:
+        schema: The stream's schema.
+        field_map: Field → dotted path, which goes before any name; None leaves the field out.
+        hashed: Whether the e-mail address may be in a column of hashes.
     """
     top = _by_folded_name(schema)
     flattened = {
@@ -55,11 +69,58 @@ def find_columns(schema: JSONSchema) -> Columns:
         group = _properties(schema)[top[GROUP]]
         places.append(((top[GROUP],), _by_folded_name(group)))
     columns: Columns = {}
-    for field, synonyms in SYNONYMS.items():
-        path = _first((field,), places) or _first(synonyms, places)
+    for field, names in SYNONYMS.items():
+        synonyms = names + HASH_SYNONYMS if hashed and field == EMAIL else names
+        path = (
+            find_path(schema, field_map[field])
+            if field in field_map
+            else _first((field,), places) or _first(synonyms, places)
+        )
         if path:
             columns[field] = path
     return columns
+
+
+def find_path(schema: JSONSchema, dotted: str | None) -> Path | None:
+    """The path that a user's dotted one means in a stream; None if its schema has no such column.
+
+    Within a column anything may be named: custom attributes are not in the schema.
+    """
+    properties = _properties(schema)
+    if not dotted or dotted in properties:
+        return (dotted,) if dotted else None
+    path = tuple(dotted.split("."))
+    return path if path[0] in properties else None
+
+
+def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
+    """The columns that hold values and that no path leads to, dotted."""
+    matched = {path[:depth] for path in used for depth in (1, 2)}
+    found = []
+    for name, column in _properties(schema).items():
+        inside = _properties(column) if _folded(name) == GROUP else {}
+        if inside:
+            found += [f"{name}.{inner}" for inner in inside if (name, inner) not in matched]
+        elif (name,) not in matched and not name.startswith(NOT_COLUMNS):
+            found.append(name)
+    return found
+
+
+def value_at(record: Mapping[str, t.Any], path: Path) -> object:
+    """The value at a path; in a list of custom attributes a step is an attribute's code."""
+    value: t.Any = record
+    for key in path:
+        if isinstance(value, list):
+            value = next(
+                (one.get("value") for one in value if isinstance(one, dict) and _is(one, key)), None
+            )
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _is(attribute: dict[str, t.Any], code: str) -> bool:
+    return attribute.get("code") == code
 
 
 def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) -> Path | None:
@@ -73,10 +134,14 @@ def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) ->
 def _by_folded_name(schema: JSONSchema) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, column in _properties(schema).items():
-        folded = re.sub(r"[_\-\s]", "", name).lower()
+        folded = _folded(name)
         if folded == GROUP or _holds_a_value(column):
             found.setdefault(folded, name)
     return found
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[_\-\s]", "", name).lower()
 
 
 def _properties(schema: object) -> JSONSchema:

@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import typing as t
-from dataclasses import dataclass
 
 from rainfocus_client.errors import RefusedError
 
+from target_rainfocus_attendees.attendee_store import Exchange
 from target_rainfocus_attendees.profile import merge
 from target_rainfocus_attendees.wire import HaltedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_rainfocus_attendees.attendee_store import AttendeeStore
-    from target_rainfocus_attendees.profile import Profile
+    from target_rainfocus_attendees.profile import Fields, Profile
+    from target_rainfocus_attendees.rejects import Source
 
 QUEUED_PER_WORKER = 4
 
+BURST = 16
+"""Records that are read at a time while the queue is full: reading holds the loop up."""
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A profile and the record it was read from."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which the reading thread gives the interpreter back to the loop."""
 
-    record: int
+
+class Item(t.NamedTuple):
+    """A profile, the number of the record it was read from, and that record."""
+
+    number: int
     profile: Profile
+    source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of records that were sent as one profile; `refusal` says why they were not."""
+class Outcome(t.NamedTuple):
+    """What became of the items that were sent as one profile.
 
-    records: list[int]
-    refusal: str | None = None
+    Attributes:
+        word: `stored`, `unchanged` or `rejected`; without items `split`, when a refused profile is
+            sent again record by record, or `unfinished`.
+        identity: Whose profile it was.
+        items: In the order they were read.
+        exchange: What it took; None if nothing was sent.
+        reason: Why it was rejected.
+    """
+
+    word: str
+    identity: str
+    items: list[Item]
+    exchange: Exchange | None = None
+    reason: str = ""
+
+
+class Store(t.Protocol):
+    """Where profiles go, one at a time."""
+
+    async def __aenter__(self) -> t.Self:
+        """Open it."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+
+    async def send(self, identity: str, fields: Fields, exchange: Exchange) -> str:
+        """Send one profile, and give its outcome."""
+
+    def halt(self) -> None:
+        """Let running requests finish and begin none."""
 
 
 class Delivery:
@@ -44,7 +78,7 @@ class Delivery:
     loop. Records of one person that wait together are merged and sent as one.
     """
 
-    def __init__(self, open_store: Callable[[], AttendeeStore], concurrency: int) -> None:
+    def __init__(self, open_store: Callable[[], Store], concurrency: int) -> None:
         """Start nothing yet: the first profile does."""
         self._open_store = open_store
         self._concurrency = concurrency
@@ -53,11 +87,13 @@ class Delivery:
         self._loop: asyncio.AbstractEventLoop | None = None
         # Shared by both threads, guarded by the condition.
         self._changed = threading.Condition()
+        self._submitted: list[Item] = []
         self._unsettled = 0
+        self._awaited = -1
         self._outcomes: list[Outcome] = []
         self._failure: Exception | None = None
         # Touched in the loop only; the queue holds who can be sent for, None ends a worker.
-        self._store: AttendeeStore | None = None
+        self._store: Store | None = None
         self._waiting: dict[str, list[Item]] = {}
         self._in_flight: set[str] = set()
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
@@ -71,10 +107,13 @@ class Delivery:
         """
         with self._changed:
             if self._unsettled >= self._limit:
-                self._changed.wait_for(lambda: self._failure or self._unsettled <= self._limit // 2)
+                self._wait_until(self._limit - min(BURST, self._limit // 2))
             self._raise_failure()
             self._unsettled += 1
-        self._running_loop().call_soon_threadsafe(self._enqueue, item)
+            self._submitted.append(item)
+            is_first = len(self._submitted) == 1
+        if is_first:
+            self._running_loop().call_soon_threadsafe(self._take)
 
     def flush(self) -> None:
         """Wait until every profile has its outcome.
@@ -83,11 +122,13 @@ class Delivery:
             Exception: What made going on pointless.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._failure or not self._unsettled)
+            self._wait_until(0)
             self._raise_failure()
 
     def outcomes(self) -> list[Outcome]:
         """The outcomes since the last call."""
+        if not self._outcomes:
+            return []
         with self._changed:
             outcomes, self._outcomes = self._outcomes, []
         return outcomes
@@ -98,12 +139,18 @@ class Delivery:
             self._loop.call_soon_threadsafe(self._end)
             self._thread.join()
 
+    def _wait_until(self, unsettled: int) -> None:
+        self._awaited = unsettled
+        self._changed.wait_for(lambda: self._failure or self._unsettled <= unsettled)
+        self._awaited = -1
+
     def _raise_failure(self) -> None:
         if self._failure:
             raise self._failure
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
+            sys.setswitchinterval(SWITCH_INTERVAL)
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(
                 target=self._run, args=(self._loop,), name="delivery", daemon=True
@@ -125,13 +172,13 @@ class Delivery:
             while await self._ready.get():
                 """Take no more; the caller learns of the failure and closes."""
 
-    async def _worker(self, store: AttendeeStore) -> None:
+    async def _worker(self, store: Store) -> None:
         while identity := await self._ready.get():
             if self._halted:
                 continue
             self._in_flight.add(identity)
             try:
-                await self._deliver(store, self._waiting.pop(identity))
+                await self._deliver(store, identity, self._waiting.pop(identity))
             except HaltedError:
                 continue
             except Exception as error:  # noqa: BLE001
@@ -141,19 +188,29 @@ class Delivery:
             if identity in self._waiting:
                 self._ready.put_nowait(identity)
 
-    async def _deliver(self, store: AttendeeStore, items: list[Item]) -> None:
-        records = [item.record for item in items]
+    async def _deliver(self, store: Store, identity: str, items: list[Item]) -> None:
+        exchange = Exchange()
         try:
-            await store.send(merge(item.profile for item in items))
+            word = await store.send(identity, merge(item.profile for item in items), exchange)
         except RefusedError as error:
             if len(items) == 1:
-                self._settle(Outcome(records, str(error)))
+                self._settle(Outcome("rejected", identity, items, exchange, str(error)))
                 return
+            self._settle(Outcome("split", identity, [], exchange))
             # One of them may be what RainFocus minds: sent singly, the others still get through.
             for item in items:
-                await self._deliver(store, [item])
+                await self._deliver(store, identity, [item])
+        except BaseException:
+            self._settle(Outcome("unfinished", identity, [], exchange))
+            raise
         else:
-            self._settle(Outcome(records))
+            self._settle(Outcome(word, identity, items, exchange))
+
+    def _take(self) -> None:
+        with self._changed:
+            items, self._submitted = self._submitted, []
+        for item in items:
+            self._enqueue(item)
 
     def _enqueue(self, item: Item) -> None:
         identity = item.profile.identity
@@ -166,9 +223,10 @@ class Delivery:
 
     def _settle(self, outcome: Outcome) -> None:
         with self._changed:
-            self._unsettled -= len(outcome.records)
+            self._unsettled -= len(outcome.items)
             self._outcomes.append(outcome)
-            self._changed.notify()
+            if self._unsettled <= self._awaited:
+                self._changed.notify()
 
     def _fail(self, failure: Exception) -> None:
         self._halt()

@@ -6,20 +6,29 @@ import time
 import typing as t
 from contextlib import suppress
 
+from rainfocus_client.connection import Connection
 from rainfocus_client.errors import RainFocusError
 
+from target_rainfocus_attendees.activation_log import ActivationLog
 from target_rainfocus_attendees.attendee_store import AttendeeStore
 from target_rainfocus_attendees.checkpoints import Checkpoints
 from target_rainfocus_attendees.delivery import Delivery, Item
-from target_rainfocus_attendees.profile import InvalidProfileError, read_profile
+from target_rainfocus_attendees.files import named_path
+from target_rainfocus_attendees.profile import InvalidProfileError
+from target_rainfocus_attendees.rehearsal import Rehearsal
+from target_rainfocus_attendees.rejects import Rejects
 from target_rainfocus_attendees.summary import Summary
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
+    from target_rainfocus_attendees.attendee_store import Exchange
     from target_rainfocus_attendees.checkpoints import State
-    from target_rainfocus_attendees.columns import Columns
+    from target_rainfocus_attendees.delivery import Outcome, Store
+    from target_rainfocus_attendees.ledger import Ledger
+    from target_rainfocus_attendees.profile import ProfileReader
+    from target_rainfocus_attendees.rejects import Source
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -37,38 +46,77 @@ class Load:
         write_state: Callable[[State], None],
         logger: logging.Logger,
     ) -> None:
-        """Send nothing yet."""
-        self._delivery = Delivery(lambda: AttendeeStore(settings), settings["concurrency"])
+        """Send nothing yet.
+
+        Raises:
+            SettingsError: A file cannot be opened.
+        """
+        self._dry_run: bool = settings["dry_run"]
+        self._delivery = _delivery(settings)
         self._checkpoints = Checkpoints()
-        self._summary = Summary(settings["event_code"])
+        self._summary = Summary(settings["event_code"], dry_run=self._dry_run)
+        rejects = named_path(settings, "rejects_path")
+        self._rejects = Rejects(rejects) if rejects else None
+        log = named_path(settings, "activation_log_path")
+        self._activations = ActivationLog(log) if log else None
+        self._max_rejects: int | None = settings.get("max_rejects")
+        # Where everybody is refused from the start it is the event; but updates may miss many.
+        self._may_be_event = settings["mode"] == "upsert"
+        self._suspended: list[Outcome] = []
         self._batch_size: int = settings["batch_size_rows"]
         self._in_batch = 0
         self._write_state = write_state
         self._logger = logger
         self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+        self._input_ended = False
         self._ended = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole input was read and every record has its outcome."""
+        return self._input_ended and not self._summary.unfinished and not self._suspended
+
+    def rejects_into(self, file: t.IO[str]) -> bool:
+        """Whether rejects would be added to this file."""
+        return self._rejects is not None and self._rejects.is_in(file)
 
     def skip(self) -> None:
         """Take a record of a stream that is not loaded."""
         self._summary.skipped()
         self._progress()
 
-    def record(self, record: Mapping[str, t.Any], columns: Columns) -> None:
+    def filter(self) -> None:
+        """Take a record that a stream map filters out."""
+        self._summary.read()
+        self._summary.filtered()
+        self._progress()
+
+    def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
         """Take a record; waits while many of them are on their way.
+
+        Args:
+            record: After the stream maps.
+            reader: Reads the profile out of it.
+            source: The record as it was in the input, for the rejects.
 
         Raises:
             Exception: Going on is pointless.
         """
         number = self._checkpoints.record()
-        try:
-            profile = read_profile(record, columns)
-        except InvalidProfileError as error:
-            self._summary.read()
-            self._summary.invalid(str(error))
-            self._checkpoints.lost([number])
+        self._summary.read()
+        if not reader.may_send(record):
+            self._summary.filtered()
+            self._checkpoints.settled([number])
         else:
-            self._summary.read(profile.dropped)
-            self._delivery.submit(Item(number, profile))
+            try:
+                profile = reader.read(record)
+            except InvalidProfileError as error:
+                self._summary.refused("invalid", str(error))
+                self._put_away(number, source, str(error), error.field)
+            else:
+                if profile.dropped:
+                    self._summary.dropped(profile.dropped)
+                self._delivery.submit(Item(number, profile, source))
         self._progress()
 
     def state(self, state: State) -> None:
@@ -79,13 +127,38 @@ class Load:
         """Wait for the outcome of everything.
 
         Raises:
-            NotStoredError: Records are invalid or rejected.
+            NotStoredError: Records are not stored, and are in no rejects file; or all are not.
             Exception: Going on is pointless.
         """
+        self._input_ended = True
         self._delivery.flush()
+        self._collect()
+        self._check()
+        self._resume()
         self.end()
-        if self._summary.not_stored:
-            raise NotStoredError(self._summary.failure())
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Say what became of records that are not stored.
+
+        Raises:
+            NotStoredError: They are in no rejects file; or none is stored.
+        """
+        if not self._summary.not_stored:
+            return
+        if not self._rejects:
+            msg = (
+                f"{self._summary.failure()} The state stays before the first of them; "
+                "set rejects_path to keep them in a file."
+            )
+            raise NotStoredError(msg)
+        kept = f"They are in {self._rejects.path}: mend them and replay the file with --input."
+        if not self._summary.succeeded:
+            msg = f"{self._summary.failure()} {kept}"
+            raise NotStoredError(msg)
+        for reason in self._summary.reasons():
+            self._logger.warning("%s", reason)
+        self._logger.warning("%d records were not stored. %s", self._summary.not_stored, kept)
 
     def end(self, *, drain: bool = False) -> None:
         """Let what is running finish, say what the run came to and write the last safe state.
@@ -105,36 +178,99 @@ class Load:
             self._logger.warning("%s", warning)
         self._logger.info("%s", self._summary.line())
         self._checkpoint()
+        if self._activations:
+            self._activations.close()
 
     def progress_text(self) -> str:
         """How far the run got, and how to go on, for the message that ends it."""
         stored = self._summary.stored
-        if not stored:
+        if not stored or self._dry_run:
             return "Nothing was stored."
         return f"{stored:,} profiles were stored; run again to resume from the last state."
 
     def _progress(self) -> None:
         self._collect()
+        self._check()
         self._in_batch += 1
-        if self._in_batch >= self._batch_size:
-            self._in_batch = 0
-            self._checkpoint()
-        if time.monotonic() >= self._next_report:
+        is_due = time.monotonic() >= self._next_report
+        if is_due:
             self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
             self._logger.info("So far: %s", self._summary.line())
+        if is_due or self._in_batch >= self._batch_size:
+            self._in_batch = 0
+            self._checkpoint()
 
     def _collect(self) -> None:
         for outcome in self._delivery.outcomes():
-            if outcome.refusal is None:
-                self._summary.store(len(outcome.records))
-                self._checkpoints.stored(outcome.records)
-            else:
-                self._summary.rejected(outcome.refusal)
-                self._checkpoints.lost(outcome.records)
-        if self._summary.hopeless and not self._ended:
-            raise RainFocusError(self._summary.failure())
+            if outcome.word == "rejected":
+                self._summary.refused("rejected", outcome.reason)
+                self._suspended.append(outcome)
+            elif outcome.items:
+                self._summary.sent(outcome.word, len(outcome.items))
+                self._checkpoints.settled([item.number for item in outcome.items])
+            if self._activations:
+                self._activations.add(outcome)
+        if self._suspended and (self._summary.succeeded or not self._may_be_event):
+            self._resume()
+
+    def _resume(self) -> None:
+        """Put away the rejected records that it was not decided whether to blame."""
+        while self._suspended:
+            outcome = self._suspended[0]
+            (item,) = outcome.items
+            exchange = t.cast("Exchange", outcome.exchange)
+            code = exchange.code or f"HTTP {exchange.status}"
+            self._put_away(item.number, item.source, outcome.reason, code)
+            del self._suspended[0]
+
+    def _put_away(self, number: int, source: Source, reason: str, code: str) -> None:
+        if self._rejects:
+            # No state goes out before the rejects are on the disk (_checkpoint).
+            self._rejects.add(source, reason, code)
+            self._checkpoints.settled([number])
+        else:
+            self._checkpoints.lost([number])
+
+    def _check(self) -> None:
+        summary = self._summary
+        if self._may_be_event and summary.all_rejected:
+            raise RainFocusError(summary.failure())
+        if self._max_rejects is not None and summary.not_stored > self._max_rejects:
+            msg = f"{summary.failure()} That is more than max_rejects ({self._max_rejects:,})."
+            raise RainFocusError(msg)
 
     def _checkpoint(self) -> None:
+        if self._activations:
+            self._activations.flush()
+        if self._rejects:
+            self._rejects.sync()
         state = self._checkpoints.take()
-        if state is not None:
+        if state is not None and not self._dry_run:
             self._write_state(state)
+
+
+def _delivery(settings: Mapping[str, t.Any]) -> Delivery | Rehearsal:
+    if settings["dry_run"]:
+        return Rehearsal(settings, _ledger(settings), named_path(settings, "dry_run_path"))
+
+    def open_store() -> Store:
+        ledger = _ledger(settings)
+        store = AttendeeStore(settings)
+        if not ledger:
+            return store
+        from target_rainfocus_attendees.remembering import RememberingStore  # noqa: PLC0415
+
+        return RememberingStore(store, ledger)
+
+    return Delivery(open_store, settings["concurrency"])
+
+
+def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:
+    url = settings.get("ledger_url")
+    if not url:
+        return None
+    # SQLAlchemy takes longer to import than the rest of the target.
+    from target_rainfocus_attendees.ledger import Ledger  # noqa: PLC0415
+
+    place = f"{Connection.from_settings(settings).url('attendee')} {settings['event_code']}"
+    return Ledger(url, place)

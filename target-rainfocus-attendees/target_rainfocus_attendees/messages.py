@@ -61,7 +61,7 @@ class MessageReader(SingerReader):
 
     @override
     def assert_line_requires(self, line_dict: Message, requires: set[str]) -> None:  # type: ignore[override]
-        for key in sorted(requires):
+        for key in requires:
             if not isinstance(line_dict.get(key), FORMS[key]):
                 msg = f"Line {self._line} of the input lacks {key}, or has it in a wrong form."
                 raise InputError(msg)

@@ -8,12 +8,15 @@ from rainfocus_client.errors import SettingsError
 from singer_sdk import RecordSink
 from typing_extensions import override
 
-from target_rainfocus_attendees.columns import EMAIL, find_columns
+from target_rainfocus_attendees.columns import EMAIL, find_columns, find_path, unmatched
+from target_rainfocus_attendees.consent import Consent
 from target_rainfocus_attendees.messages import MissingKeyError
+from target_rainfocus_attendees.profile import HASHED_EMAIL, ProfileReader
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_rainfocus_attendees.columns import Path
     from target_rainfocus_attendees.load import Load
     from target_rainfocus_attendees.messages import Message
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
@@ -36,42 +39,75 @@ class AttendeeSink(RecordSink):
         """
         super().__init__(target, stream_name, schema, key_properties)
         self._load: Load = target.load
-        self._columns = find_columns(schema)
-        self._loaded = self._is_loaded()
+        self._reader = self._make_reader(schema)
 
     @override
     def get_validator(self) -> None:
         """Check nothing against the schema: what is sent is checked where it is read."""
 
     @override
-    def _parse_timestamps_in_record(self, *args: t.Any, **kwargs: t.Any) -> None:
-        """Leave dates as they are: none is sent."""
-
-    @override
-    def _singer_validate_message(self, record: Message) -> None:
+    def process_record(self, record: Message, context: Message) -> None:
         if missing := [key for key in self.key_properties if key not in record]:
             msg = f"A record of stream {self.stream_name} lacks its key {', '.join(missing)}."
             raise MissingKeyError(msg)
-
-    @override
-    def process_record(self, record: Message, context: Message) -> None:
-        if self._loaded:
-            self._load.record(record, self._columns)
+        if self._reader:
+            self._load.record(record, self._reader, context["source"])
         else:
             self._load.skip()
 
-    def _is_loaded(self) -> bool:
-        chosen = self.config.get("streams")
-        if chosen and self.stream_name not in chosen:
-            return False
-        if EMAIL in self._columns:
-            return True
+    def _make_reader(self, schema: Message) -> ProfileReader | None:
+        if self._chosen and self.stream_name not in self._chosen:
+            return None
+        field_map: dict[str, str | None] = self.config.get("field_map") or {}
+        extra_fields: dict[str, str] = self.config.get("extra_fields") or {}
+        hashed = self.config["identity"] == HASHED_EMAIL
+        columns = find_columns(schema, field_map, hashed=hashed)
+        if EMAIL not in columns:
+            self._lack_email()
+            return None
+        for field, dotted in field_map.items():
+            if dotted and field not in columns:
+                self._lack("field_map", dotted, f"{field} is not sent")
+        extra = {}
+        for field, dotted in extra_fields.items():
+            if path := find_path(schema, dotted):
+                extra[field] = path
+            else:
+                self._lack("extra_fields", dotted, f"{field} is not sent")
+        consent, used = self._consent(schema)
+        if others := unmatched(schema, [*columns.values(), *extra.values(), *used]):
+            self.logger.info(
+                "Stream %s: nothing is sent of %s. field_map and extra_fields can name them.",
+                self.stream_name,
+                ", ".join(others),
+            )
+        return ProfileReader(columns, extra, self.config, consent)
+
+    def _consent(self, schema: Message) -> tuple[Consent | None, list[Path]]:
+        field = self.config.get("consent_field")
+        if not field:
+            return None, []
+        path = find_path(schema, field)
+        if path is None:
+            self._lack("consent_field", field, "every record is filtered")
+            path = (field,)
+        return Consent(path, self.config["consent_values"]), [path]
+
+    def _lack(self, setting: str, dotted: str, so: str) -> None:
+        self.logger.warning(
+            "Stream %s has no column %s, which %s names: %s.", self.stream_name, dotted, setting, so
+        )
+
+    def _lack_email(self) -> None:
         lack = f"Stream {self.stream_name} has no e-mail field"
-        if chosen:
-            msg = f"{lack}: take it out of setting streams, or name the field with stream_maps."
+        if self._chosen:
+            msg = f"{lack}: take it out of setting streams, or name the field with field_map."
             raise SettingsError(msg)
         if self.config["unmapped_streams"] == "fail":
             msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip."
             raise SettingsError(msg)
         self.logger.warning("%s: its records are skipped.", lack)
-        return False
+
+    @property
+    def _chosen(self) -> list[str]:
+        return self.config.get("streams") or []

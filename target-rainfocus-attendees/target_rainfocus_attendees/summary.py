@@ -9,6 +9,9 @@ from collections import Counter
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
+OUTCOMES = ("stored", "unchanged", "merged", "filtered", "invalid", "rejected")
+"""A record that was read ends as one of these."""
+
 ALL_REJECTED = 50
 """Rejections in a row, from the start, that mean it is not the records."""
 
@@ -20,12 +23,16 @@ CHECK_EVENT = (
 class Summary:
     """The outcomes of a run."""
 
-    def __init__(self, event_code: str) -> None:
+    def __init__(self, event_code: str, *, dry_run: bool) -> None:
         """Start counting, and the clock."""
         self._title = f"Attendee Store {event_code}"
+        if dry_run:
+            self._title = f"Dry run, nothing was sent to {self._title}"
+        self._labels = {"stored": "would be stored"} if dry_run else {}
         self._started = time.monotonic()
+        self._read = 0
         self._counts: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
+        self._reasons: Counter[tuple[str, str]] = Counter()
         self._dropped: Counter[str] = Counter()
         self._skipped = 0
 
@@ -35,52 +42,68 @@ class Summary:
         return self._counts["stored"]
 
     @property
+    def succeeded(self) -> bool:
+        """Whether anybody is in RainFocus as they should be."""
+        return bool(self._counts["stored"] or self._counts["unchanged"])
+
+    @property
     def not_stored(self) -> int:
         """Records that will not be stored."""
         return self._counts["invalid"] + self._counts["rejected"]
 
     @property
-    def hopeless(self) -> bool:
-        """Whether so much was rejected, and nothing stored, that it cannot be the records."""
-        return not self.stored and self._counts["rejected"] >= ALL_REJECTED
+    def unfinished(self) -> int:
+        """Records without an outcome."""
+        return self._read - self._counts.total()
 
-    def read(self, dropped: Iterable[str] = ()) -> None:
-        """Count a record, and the fields that had to be left out of it."""
-        self._counts["read"] += 1
-        self._dropped.update(dropped)
+    @property
+    def all_rejected(self) -> bool:
+        """Whether so much was rejected, and nothing stored, that it cannot be the records."""
+        return not self.succeeded and self._counts["rejected"] >= ALL_REJECTED
+
+    def read(self) -> None:
+        """Count a record."""
+        self._read += 1
+
+    def dropped(self, fields: Iterable[str]) -> None:
+        """Count fields that had to be left out of a record."""
+        self._dropped.update(fields)
 
     def skipped(self) -> None:
         """Count a record of a stream that is not loaded."""
+        self._read += 1
         self._skipped += 1
+        self._counts["filtered"] += 1
 
-    def store(self, records: int) -> None:
-        """Count records that were stored as one profile."""
-        self._counts["stored"] += 1
+    def filtered(self) -> None:
+        """Count a record, read before, that is not to be sent."""
+        self._counts["filtered"] += 1
+
+    def sent(self, word: str, records: int) -> None:
+        """Count records that went as one profile, which is `stored` or `unchanged`."""
+        self._counts[word] += 1
         self._counts["merged"] += records - 1
 
-    def invalid(self, reason: str) -> None:
-        """Count a record that could not be sent."""
-        self._not_stored("invalid", reason)
-
-    def rejected(self, reason: str) -> None:
-        """Count a record that RainFocus refused."""
-        self._not_stored("rejected", reason)
+    def refused(self, word: str, reason: str) -> None:
+        """Count a record that is `invalid` or `rejected`."""
+        self._counts[word] += 1
+        self._reasons[word, reason.rstrip(".")] += 1
 
     def line(self) -> str:
         """What a run comes to."""
         counts = self._counts
         seconds = time.monotonic() - self._started
-        outcomes = ("stored", "merged", "invalid", "rejected")
-        parts = [f"{counts[word]:,} {word}" for word in ("read", *outcomes)]
-        if unfinished := counts["read"] - sum(counts[word] for word in outcomes):
-            parts.append(f"{unfinished:,} unfinished")
+        parts = [f"{self._read:,} read"]
+        parts += [f"{counts[word]:,} {self._labels.get(word, word)}" for word in OUTCOMES]
+        if self.unfinished:
+            parts.append(f"{self.unfinished:,} unfinished")
         line = (
             f"{self._title}: {', '.join(parts)} in {seconds:,.1f} s "
-            f"({counts['read'] / max(seconds, 0.001):,.0f} a second)."
+            f"({self._read / max(seconds, 0.001):,.0f} a second)."
         )
-        return (
-            f"{line} {self._skipped:,} records of other streams skipped." if self._skipped else line
-        )
+        if self._skipped:
+            line += f" Of the filtered, {self._skipped:,} are of streams that are not loaded."
+        return line
 
     def warnings(self) -> list[str]:
         """One line for each field that had to be left out of some profiles."""
@@ -89,17 +112,20 @@ class Summary:
             for field, count in sorted(self._dropped.items())
         ]
 
+    def reasons(self) -> list[str]:
+        """One line for each reason why records were not stored, the most frequent first."""
+        return [
+            f"{count:,} {word}: {reason}." for (word, reason), count in self._reasons.most_common()
+        ]
+
     def failure(self) -> str:
-        """Why records were not stored, by reason, in one line."""
+        """Why records were not stored, in one line."""
         counts = self._counts
-        reasons = "; ".join(f"{why} ({count:,})" for why, count in self._reasons.most_common())
+        reasons = "; ".join(
+            f"{reason} ({count:,})" for (_, reason), count in self._reasons.most_common()
+        )
         line = (
             f"{self.not_stored:,} records were not stored ({counts['invalid']:,} invalid, "
-            f"{counts['rejected']:,} rejected): {reasons}. "
-            "The state stays before the first of them."
+            f"{counts['rejected']:,} rejected): {reasons}."
         )
-        return f"{CHECK_EVENT} {line}" if counts["rejected"] and not self.stored else line
-
-    def _not_stored(self, outcome: str, reason: str) -> None:
-        self._counts[outcome] += 1
-        self._reasons[reason.rstrip(".")] += 1
+        return f"{CHECK_EVENT} {line}" if counts["rejected"] and not self.succeeded else line

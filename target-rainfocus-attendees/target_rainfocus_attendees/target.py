@@ -20,6 +20,8 @@ from typing_extensions import override
 
 from target_rainfocus_attendees.load import Load, NotStoredError
 from target_rainfocus_attendees.messages import InputError, MessageReader, UnknownStreamError
+from target_rainfocus_attendees.rejects import Source
+from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
 from target_rainfocus_attendees.sinks import AttendeeSink
 from target_rainfocus_attendees.wire import PACKAGE
 
@@ -31,42 +33,7 @@ if t.TYPE_CHECKING:
 
     from target_rainfocus_attendees.messages import Message
 
-SETTINGS: dict[str, Message] = {
-    "event_code": {
-        "type": "string",
-        "minLength": 1,
-        "title": "Event code",
-        "description": "Code of the event whose Attendee Store is written to.",
-    },
-    "concurrency": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 256,
-        "default": 8,
-        "title": "Concurrency",
-        "description": "How many profiles are sent at the same time.",
-    },
-    "batch_size_rows": {
-        "type": "integer",
-        "minimum": 1,
-        "default": 500,
-        "title": "Batch size",
-        "description": "After how many records the newest safe state is written.",
-    },
-    "streams": {
-        "type": ["array", "null"],
-        "items": {"type": "string"},
-        "title": "Streams",
-        "description": "Streams to load. Not set: every stream that has an e-mail field.",
-    },
-    "unmapped_streams": {
-        "type": "string",
-        "enum": ["skip", "fail"],
-        "default": "skip",
-        "title": "Unmapped streams",
-        "description": "What a stream without an e-mail field gets: skip (with a warning) or fail.",
-    },
-}
+RECORD_REQUIRES = {"stream", "record"}
 
 
 class TargetRainFocusAttendees(Target):
@@ -95,6 +62,7 @@ class TargetRainFocusAttendees(Target):
         if not self.metrics_logger.isEnabledFor(logging.DEBUG):
             # The summary line says the same (see summary.py).
             self.metrics_logger.setLevel(logging.WARNING)
+        self._schema_messages: dict[str, Message] = {}
         # Sinks hold nothing back, so that draining them takes no threads.
         self.max_parallelism = 1
 
@@ -121,6 +89,7 @@ class TargetRainFocusAttendees(Target):
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
+        target.check_input(file_input or sys.stdin)
         try:
             target.process_lines(file_input)
             target.process_endofpipe()
@@ -132,6 +101,9 @@ class TargetRainFocusAttendees(Target):
             raise SettingsError(msg) from error
         except SystemExit as stop:
             target.load.end()
+            if target.load.finished:
+                target.load.conclude()
+                return
             cls.logger.error(  # noqa: TRY400
                 "Stopped by a signal (exit code %s). %s", stop.code, target.load.progress_text()
             )
@@ -142,6 +114,16 @@ class TargetRainFocusAttendees(Target):
                 msg = f"{error} {target.load.progress_text()}"
                 raise RainFocusError(msg) from error
             raise
+
+    def check_input(self, file: t.IO[str]) -> None:
+        """See that the run does not read what it writes.
+
+        Raises:
+            SettingsError: It would.
+        """
+        if self.load.rejects_into(file):
+            msg = "The input is the file that rejects_path names: give this run another one."
+            raise SettingsError(msg)
 
     @classmethod
     @override
@@ -155,6 +137,9 @@ class TargetRainFocusAttendees(Target):
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
+        for stream in self.config.get("streams") or ():
+            if not self.sink_exists(stream):
+                self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
         self.load.complete()
 
     @classproperty
@@ -173,6 +158,8 @@ class TargetRainFocusAttendees(Target):
             self.logger,
             check=raise_errors,
         )
+        if raise_errors:
+            check_own_settings(self._config)
         return []
 
     @classmethod
@@ -182,6 +169,31 @@ class TargetRainFocusAttendees(Target):
     ) -> _ConfigInput:
         files = read_config_files(path for path in value if path != "ENV")
         return _ConfigInput(config=files, parse_env="ENV" in value)
+
+    @override
+    def _process_schema_message(self, message_dict: Message) -> None:
+        super()._process_schema_message(message_dict)
+        stream = message_dict["stream"]
+        if self._schema_messages.get(stream) != message_dict:
+            self._schema_messages[stream] = message_dict
+
+    @override
+    def _process_record_message(self, message_dict: Message) -> None:
+        """As the SDK, but nothing is validated against the schema, and no date parsed."""
+        self._assert_line_requires(message_dict, requires=RECORD_REQUIRES)
+        stream = message_dict["stream"]
+        if stream not in self._schema_messages:
+            msg = f"A record of stream {stream} came before its schema: check the extractor."
+            raise UnknownStreamError(msg)
+        context = {"source": Source(self._schema_messages[stream], message_dict)}
+        is_filtered = True
+        for stream_map in self.mapper.stream_maps[stream]:
+            record = stream_map.transform(message_dict["record"].copy())
+            if record is not None:
+                is_filtered = False
+                self.get_sink(stream_map.stream_alias).process_record(record, context)
+        if is_filtered:
+            self.load.filter()
 
     @override
     def _process_state_message(self, message_dict: Message) -> None:
@@ -196,12 +208,6 @@ class TargetRainFocusAttendees(Target):
     def _process_batch_message(self, message_dict: Message) -> None:
         msg = "The input holds BATCH messages: take batch_config out of the extractor's settings."
         raise InputError(msg)
-
-    @override
-    def _assert_sink_exists(self, stream_name: str) -> None:
-        if not self.sink_exists(stream_name):
-            msg = f"A record of stream {stream_name} came before its schema: check the extractor."
-            raise UnknownStreamError(msg)
 
     @override
     def _write_state_message(self, state: Message) -> None:

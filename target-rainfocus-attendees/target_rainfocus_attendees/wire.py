@@ -65,7 +65,7 @@ class Wire:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._policy = policy
-        self._proxies: dict[str, Proxy] = {}
+        self._proxies: dict[URL, Proxy] = {}
         self._halted = asyncio.Event()
 
     async def close(self) -> None:
@@ -109,13 +109,7 @@ class Wire:
         if self._halted.is_set():
             raise HaltedError
 
-    async def post(
-        self,
-        url: str,
-        data: bytes | dict[str, str],
-        headers: dict[str, str],
-        params: dict[str, str] | None = None,
-    ) -> Reply:
+    async def post(self, url: URL, data: bytes | dict[str, str], headers: dict[str, str]) -> Reply:
         """Send `data` once.
 
         Raises:
@@ -126,12 +120,7 @@ class Wire:
             raise HaltedError
         try:
             async with self._session.post(
-                url,
-                data=data,
-                headers=headers,
-                params=params,
-                allow_redirects=False,
-                **self._proxy(url),
+                url, data=data, headers=headers, allow_redirects=False, **self._proxy(url)
             ) as response:
                 content = await response.read()
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
@@ -143,14 +132,14 @@ class Wire:
             raise RetriableError(msg) from error
         return Reply(response.status, _parsed(content), response.headers)
 
-    def _proxy(self, url: str) -> Proxy:
+    def _proxy(self, url: URL) -> Proxy:
         """The proxy that the environment names for an address.
 
         aiohttp's own `trust_env` asks the environment in a thread for every request, which takes
         longer than the request.
         """
         if url not in self._proxies:
-            self._proxies[url] = _environment_proxy(url)
+            self._proxies[url] = _environment_proxy(str(url))
         return self._proxies[url]
 
     async def _sleep(self, seconds: float) -> None:

@@ -32,8 +32,8 @@ def test_states_wait_for_the_records_before_them() -> None:
     checkpoints.state({"n": 1})
     two = checkpoints.record()
     checkpoints.state({"n": 2})
-    checkpoints.stored([two])
+    checkpoints.settled([two])
     assert checkpoints.take() is None
-    checkpoints.stored([one])
+    checkpoints.settled([one])
     assert checkpoints.take() == {"n": 2}
     assert checkpoints.take() is None

@@ -89,7 +89,10 @@ def test_a_dead_server_is_tried_again_as_often_as_set(
     assert "RainFocus could not be reached" in ended.error
     assert len(ended.lines("WARNING")) == retries
     assert ended.states == []
-    assert "1 read, 0 stored, 0 merged, 0 invalid, 0 rejected, 1 unfinished" in ended.summary
+    assert (
+        "1 read, 0 stored, 0 unchanged, 0 merged, 0 filtered, 0 invalid, 0 rejected, 1 unfinished"
+        in ended.summary
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,10 @@ def test_only_the_refused_record_holds_the_state_back(
         ended = call(messages, script.settings | {"batch_size_rows": 1})
     assert ended.code == 1
     assert ended.states[-1] == {"n": 2}
-    assert "4 read, 3 stored, 0 merged, 0 invalid, 1 rejected" in ended.summary
+    assert (
+        "4 read, 3 stored, 0 unchanged, 0 merged, 0 filtered, 0 invalid, 1 rejected"
+        in ended.summary
+    )
     assert "HTTP 200, code 105: the request was refused (1)." in ended.error
     assert "event_code" not in ended.error
 
@@ -201,7 +207,10 @@ def test_a_refusal_of_merged_records_costs_only_the_one_that_is_refused(
         ]
         ended = call(messages, served.settings)
     assert ended.code == 1
-    assert "4 read, 3 stored, 0 merged, 0 invalid, 1 rejected" in ended.summary
+    assert (
+        "4 read, 3 stored, 0 unchanged, 0 merged, 0 filtered, 0 invalid, 1 rejected"
+        in ended.summary
+    )
     assert (kept["firstname"], kept["lastname"]) == ("Ada", "Lovelace")
 
 

@@ -29,7 +29,8 @@ def test_profiles_are_stored_and_accounted_for(
     assert ended.code == 0, ended.log
     assert ended.states == [{"n": 1200}]
     assert ended.summary.startswith(
-        "summit26: 1,200 read, 1,200 stored, 0 merged, 0 invalid, 0 rejected in "
+        "summit26: 1,200 read, 1,200 stored, 0 unchanged, 0 merged, 0 filtered, 0 invalid, "
+        "0 rejected in "
     )
     assert {email: a["firstname"] for email, a in stored().items()} == {
         f"ada{n}@example.com": f"Ada {n}" for n in range(1200)
@@ -147,10 +148,14 @@ def test_no_state_passes_an_invalid_record_and_the_rest_is_delivered(
     assert ended.code == 1
     assert ended.states == [{"n": 1}]
     assert set(stored()) == {"ada1@example.com", "ada3@example.com"}
-    assert "4 read, 2 stored, 0 merged, 2 invalid, 0 rejected" in ended.summary
     assert (
-        "2 records were not stored (2 invalid, 0 rejected): no valid e-mail address (2). "
-        "The state stays before the first of them."
+        "4 read, 2 stored, 0 unchanged, 0 merged, 0 filtered, 2 invalid, 0 rejected"
+        in ended.summary
+    )
+    assert (
+        "2 records were not stored (2 invalid, 0 rejected): no valid e-mail address (1); "
+        "no e-mail address (1). The state stays before the first of them; "
+        "set rejects_path to keep them in a file."
     ) in ended.error
 
 
@@ -185,7 +190,8 @@ def test_a_stream_without_an_address_is_skipped_with_a_warning(
     assert ended.code == 0
     (warning,) = ended.lines("WARNING")
     assert "Stream sessions has no e-mail field: its records are skipped." in warning
-    assert ended.summary.endswith("1 records of other streams skipped.")
+    assert "2 read, 1 stored, 0 unchanged, 0 merged, 1 filtered" in ended.summary
+    assert ended.summary.endswith("Of the filtered, 1 are of streams that are not loaded.")
     assert ended.states == [{"n": 1}]
     assert set(stored()) == {"ada@example.com"}
 
@@ -206,7 +212,7 @@ def test_only_the_streams_asked_for_are_loaded(
     ended = call(messages, settings | {"streams": ["people"], "unmapped_streams": "fail"})
     assert ended.code == 0
     assert not ended.lines("WARNING")
-    assert ended.summary.endswith("2 records of other streams skipped.")
+    assert ended.summary.endswith("Of the filtered, 2 are of streams that are not loaded.")
     assert set(stored()) == {"ada@example.com"}
     ended = call(OTHERS, settings | {"streams": ["sessions"]})
     assert ended.code == 1

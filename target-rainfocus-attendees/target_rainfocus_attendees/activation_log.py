@@ -1,0 +1,75 @@
+"""What became of each profile that was sent, one JSON line each, without personal data."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from datetime import UTC, datetime
+
+import orjson
+from rainfocus_client.errors import SettingsError
+
+from target_rainfocus_attendees.addresses import hash_email
+from target_rainfocus_attendees.files import open_private
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_rainfocus_attendees.delivery import Outcome
+
+
+class ActivationLog:
+    """A file that lines are added to."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            SettingsError: It cannot be opened.
+        """
+        try:
+            self._file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "ab")
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def add(self, outcome: Outcome) -> None:
+        """Write what one request, with its repeats, came to; one never made is left out."""
+        exchange = outcome.exchange
+        if exchange is None or not exchange.attempts:
+            return
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "identity": hash_email(outcome.identity),
+            "outcome": outcome.word,
+            "records": len(outcome.items),
+            "status": exchange.status,
+            "responseCode": exchange.code,
+            "attempts": exchange.attempts,
+            "milliseconds": round(1000 * exchange.seconds, 1),
+        }
+        try:
+            self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def flush(self) -> None:
+        """Hand to the system what was added.
+
+        Raises:
+            SettingsError: It cannot be written.
+        """
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self.flush()
+        self._file.close()
+
+
+def _unwritable(error: OSError) -> SettingsError:
+    return SettingsError(
+        f"The activation log cannot be written ({error.strerror}): check activation_log_path."
+    )

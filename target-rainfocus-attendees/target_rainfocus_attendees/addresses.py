@@ -1,0 +1,52 @@
+"""E-mail addresses: whether they are any, and their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST_LOCAL_PART = 64
+LONGEST_ADDRESS = 254
+"""Both from RFC 5321 §4.5.3.1."""
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9.-]+)")
+_HASH = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+def is_email(text: str) -> bool:
+    """Whether a text is an e-mail address by its form; no name server is asked."""
+    plain = _PLAIN.fullmatch(text)
+    if plain and len(plain[1]) <= LONGEST_LOCAL_PART and len(text) <= LONGEST_ADDRESS:
+        return _is_domain(plain[2])
+    return _validates(text)
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is a SHA-256 in hexadecimal digits."""
+    return _HASH.fullmatch(text) is not None
+
+
+def hash_email(email: str) -> str:
+    """The lower-case hexadecimal SHA-256 of a trimmed, lower-cased address (Email_LC_SHA256).
+
+    `user@company.com` gives `549c55aa…`; what already is such a hash is not hashed again.
+    """
+    normal = email.strip().lower()
+    return normal if is_hash(normal) else hashlib.sha256(normal.encode()).hexdigest()
+
+
+@lru_cache(maxsize=65536)
+def _is_domain(domain: str) -> bool:
+    return _validates(f"a@{domain}")
+
+
+def _validates(text: str) -> bool:
+    try:
+        validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True

@@ -1,0 +1,208 @@
+"""Remembers, across runs, what was stored for whom, in hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import typing as t
+from operator import itemgetter
+
+import orjson
+import sqlalchemy as sa
+import tenacity
+from rainfocus_client.errors import RainFocusError, SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+LEASE = 24 * 3600.0
+"""Seconds after which a claim counts as given up: longer than any request can be under way."""
+
+ATTEMPTS = 5
+"""How often a transaction is tried that another target gets in the way of."""
+
+LOCK_TIMEOUT = 60
+"""Seconds to wait for another target that is writing."""
+
+T = t.TypeVar("T")
+
+Entry: t.TypeAlias = tuple[str, str]
+"""The key of a person, and the fingerprint of what is to be sent."""
+
+_TABLE = sa.Table(
+    "rainfocus_attendee_ledger",
+    sa.MetaData(),
+    sa.Column("identity", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.String(64)),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("claimed_at", sa.Float),
+)
+
+
+class Claim(t.NamedTuple):
+    """The right to write down what is being sent for somebody.
+
+    `version` is None where another target is sending for the same person: whose request arrives
+    last is then not known, and neither may write it down.
+    """
+
+    key: str
+    fingerprint: str
+    version: int | None
+
+
+class Ledger:
+    """Fingerprints of the last profile stored, by a hash of identity and event.
+
+    Before a profile is sent its entry is blanked, and written anew when it is stored. So an entry
+    never says more than what RainFocus holds: not after a crash, and not if two targets send for
+    one person at the same time.
+    """
+
+    def __init__(self, url: str, place: str) -> None:
+        """Open the ledger, and make its table where there is none.
+
+        Args:
+            url: SQLAlchemy URL.
+            place: Tells one Attendee Store from others: address, organisation and event.
+
+        Raises:
+            SettingsError: It cannot be used.
+        """
+        self._place = place
+        try:
+            self._engine = _engine(url)
+        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+            msg = (
+                f"Setting ledger_url cannot be used ({type(error).__name__}): give a SQLAlchemy "
+                "URL such as sqlite:///ledger.db, and install the driver it names."
+            )
+            raise SettingsError(msg) from error
+        self._try(lambda connection: _TABLE.create(connection, checkfirst=True))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def entry(self, identity: str, fields: Mapping[str, t.Any]) -> Entry:
+        """The key of a person, and the fingerprint of what is to be sent."""
+        body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+        return _sha256(f"{self._place}\n{identity}".encode()), _sha256(body)
+
+    def known(self, entries: Iterable[Entry]) -> set[Entry]:
+        """Those of the entries that are written down.
+
+        Raises:
+            RainFocusError: The ledger cannot be read.
+        """
+        keys = {key for key, _ in entries}
+        rows = self._try(lambda connection: _rows(connection, keys))
+        return {(key, row.fingerprint) for key, row in rows.items() if row.fingerprint}
+
+    def claim(self, entries: list[Entry]) -> list[Claim | None]:
+        """Blank the entries of people about to be sent; None for those that are unchanged.
+
+        No person may be among them twice.
+
+        Raises:
+            RainFocusError: The ledger cannot be written.
+        """
+        return self._try(lambda connection: _claim(connection, entries))
+
+    def settle(self, claims: Iterable[tuple[Claim, bool]]) -> None:
+        """Write down what was stored, and give back the claims on what was not.
+
+        Raises:
+            RainFocusError: The ledger cannot be written.
+        """
+        rows = [
+            {"k": claim.key, "v": claim.version, "f": claim.fingerprint if stored else None}
+            for claim, stored in claims
+            if claim.version is not None
+        ]
+        if rows:
+            statement = (
+                sa.update(_TABLE)
+                .where(
+                    _TABLE.c.identity == sa.bindparam("k"), _TABLE.c.version == sa.bindparam("v")
+                )
+                .values(fingerprint=sa.bindparam("f"), claimed_at=None)
+            )
+            self._try(lambda connection: connection.execute(statement, rows))
+
+    def _try(self, work: Callable[[sa.Connection], T]) -> T:
+        try:
+            return t.cast("T", _persist(self._transact, work))
+        except sa.exc.SQLAlchemyError as error:
+            cause = type(getattr(error, "orig", None) or error).__name__
+            msg = f"The ledger cannot be used ({cause}): check ledger_url, and that it is writable."
+            raise RainFocusError(msg) from error
+
+    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+
+_persist = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(sa.exc.DBAPIError),
+    stop=tenacity.stop_after_attempt(ATTEMPTS),
+    wait=tenacity.wait_random(0, 0.1),
+    reraise=True,
+)
+
+
+def _engine(url: str) -> sa.Engine:
+    if sa.make_url(url).get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: t.Any, _: object) -> None:  # noqa: ANN401
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that begins by reading could not write once another one has.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _rows(connection: sa.Connection, keys: Iterable[str]) -> dict[str, t.Any]:
+    found = sa.select(_TABLE).where(_TABLE.c.identity.in_(sorted(keys)))
+    rows = connection.execute(found.order_by(_TABLE.c.identity).with_for_update())
+    return {row.identity: row for row in rows}
+
+
+def _claim(connection: sa.Connection, entries: list[Entry]) -> list[Claim | None]:
+    rows = _rows(connection, (key for key, _ in entries))
+    now = time.time()
+    claims: list[Claim | None] = []
+    new, changed = [], []
+    for key, fingerprint in entries:
+        row = rows.get(key)
+        if row is None:
+            claims.append(Claim(key, fingerprint, 1))
+            new.append({"identity": key, "version": 1, "claimed_at": now})
+        elif row.fingerprint == fingerprint:
+            claims.append(None)
+        else:
+            is_free = row.claimed_at is None or row.claimed_at < now - LEASE
+            claims.append(Claim(key, fingerprint, row.version + 1 if is_free else None))
+            changed.append({"k": key, "v": row.version + 1})
+    if new:
+        connection.execute(sa.insert(_TABLE), sorted(new, key=itemgetter("identity")))
+    if changed:
+        blanked = sa.update(_TABLE).where(_TABLE.c.identity == sa.bindparam("k"))
+        values: dict[str, t.Any] = {
+            "version": sa.bindparam("v"),
+            "fingerprint": None,
+            "claimed_at": now,
+        }
+        connection.execute(blanked.values(values), changed)
+    return claims
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

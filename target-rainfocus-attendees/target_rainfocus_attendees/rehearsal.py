@@ -1,0 +1,117 @@
+"""A delivery that sends nothing: for dry runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import typing as t
+
+import orjson
+from rainfocus_client.errors import SettingsError
+
+from target_rainfocus_attendees.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery import Outcome
+from target_rainfocus_attendees.files import OWNER_ONLY, open_private
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from target_rainfocus_attendees.delivery import Item
+    from target_rainfocus_attendees.ledger import Ledger
+
+BATCH = 500
+"""Profiles that the ledger is asked for at a time."""
+
+
+class Rehearsal:
+    """Takes profiles as `Delivery` does; signs in, so that wrong credentials show."""
+
+    def __init__(
+        self, settings: Mapping[str, t.Any], ledger: Ledger | None, bodies: Path | None
+    ) -> None:
+        """Do nothing yet.
+
+        Args:
+            settings: As for `AttendeeStore`.
+            ledger: Read, to tell who is unchanged; never written.
+            bodies: File for the bodies that would be sent, one a line; what it held is gone.
+        """
+        self._settings = settings
+        self._ledger = ledger
+        self._bodies: t.BinaryIO | None = None
+        self._path = bodies
+        self._begun = False
+        self._waiting: list[Item] = []
+        self._outcomes: list[Outcome] = []
+
+    def submit(self, item: Item) -> None:
+        """Take a profile.
+
+        Raises:
+            RainFocusError: Going on is pointless.
+        """
+        if not self._begun:
+            self._begin()
+        self._waiting.append(item)
+        if len(self._waiting) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give every profile its outcome.
+
+        Raises:
+            RainFocusError: Going on is pointless.
+        """
+        items, self._waiting = self._waiting, []
+        known = self._known(items)
+        for item, is_known in zip(items, known, strict=True):
+            if self._bodies and not is_known:
+                self._write(item.profile.fields)
+            word = "unchanged" if is_known else "stored"
+            self._outcomes.append(Outcome(word, item.profile.identity, [item]))
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes since the last call."""
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._bodies:
+            self._bodies.close()
+        if self._ledger:
+            self._ledger.close()
+
+    def _begin(self) -> None:
+        self._begun = True
+        asyncio.run(self._sign_in())
+        if self._path:
+            try:
+                descriptor = open_private(self._path, os.O_WRONLY | os.O_TRUNC)
+                os.fchmod(descriptor, OWNER_ONLY)
+                self._bodies = os.fdopen(descriptor, "wb")
+            except OSError as error:
+                raise _unwritable(error) from error
+
+    async def _sign_in(self) -> None:
+        async with AttendeeStore(self._settings):
+            """Only get a token."""
+
+    def _known(self, items: list[Item]) -> list[bool]:
+        if not self._ledger or not items:
+            return [False] * len(items)
+        entries = [self._ledger.entry(item.profile.identity, item.profile.fields) for item in items]
+        known = self._ledger.known(entries)
+        return [entry in known for entry in entries]
+
+    def _write(self, fields: Mapping[str, t.Any]) -> None:
+        bodies = t.cast("t.BinaryIO", self._bodies)
+        try:
+            bodies.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> SettingsError:
+    return SettingsError(f"The bodies cannot be written ({error.strerror}): check dry_run_path.")

@@ -1,0 +1,93 @@
+"""An Attendee Store that is spared what it already holds."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+from contextlib import suppress
+
+from rainfocus_client.errors import RainFocusError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_rainfocus_attendees.attendee_store import AttendeeStore, Exchange
+    from target_rainfocus_attendees.ledger import Claim, Entry, Ledger
+    from target_rainfocus_attendees.profile import Fields
+
+
+class RememberingStore:
+    """Asks the ledger before it sends, and tells it what was stored.
+
+    Whoever waits for the ledger at the same time shares one transaction.
+    """
+
+    def __init__(self, store: AttendeeStore, ledger: Ledger) -> None:
+        """Send through `store`; to be made inside the loop that uses it."""
+        self._store = store
+        self._ledger = ledger
+        self._wanted: list[tuple[Entry, asyncio.Future[Claim | None]]] = []
+        self._done: list[tuple[Claim, bool]] = []
+        self._called = asyncio.Event()
+
+    async def __aenter__(self) -> t.Self:
+        """Open the store."""
+        await self._store.__aenter__()
+        self._clerk = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Write down the last ones, and close both."""
+        self._clerk.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._clerk
+        with suppress(RainFocusError):  # what is not written down is only sent again
+            await asyncio.to_thread(self._ledger.settle, self._done)
+        self._ledger.close()
+        await self._store.__aexit__()
+
+    def halt(self) -> None:
+        """Let running requests finish and begin none."""
+        self._store.halt()
+
+    async def send(self, identity: str, fields: Fields, exchange: Exchange) -> str:
+        """As `AttendeeStore.send`; the outcome may be `unchanged`."""
+        claim = await self._claim(self._ledger.entry(identity, fields))
+        if claim is None:
+            return "unchanged"
+        stored = False
+        try:
+            outcome = await self._store.send(identity, fields, exchange)
+            stored = True
+        finally:
+            self._done.append((claim, stored))
+            self._called.set()
+        return outcome
+
+    async def _claim(self, entry: Entry) -> Claim | None:
+        future = asyncio.get_running_loop().create_future()
+        self._wanted.append((entry, future))
+        self._called.set()
+        claim: Claim | None = await future
+        return claim
+
+    async def _keep(self) -> None:
+        while await self._called.wait():
+            self._called.clear()
+            wanted, self._wanted = self._wanted, []
+            done, self._done = self._done, []
+            try:
+                # In this order: who was just stored may be wanted again.
+                claims = await asyncio.shield(asyncio.to_thread(self._turn, done, wanted))
+            except RainFocusError as error:
+                for _, future in wanted:
+                    future.set_exception(error)
+            else:
+                for (_, future), claim in zip(wanted, claims, strict=True):
+                    future.set_result(claim)
+
+    def _turn(
+        self, done: list[tuple[Claim, bool]], wanted: Sequence[tuple[Entry, object]]
+    ) -> list[Claim | None]:
+        self._ledger.settle(done)
+        return self._ledger.claim([entry for entry, _ in wanted]) if wanted else []

@@ -1,0 +1,174 @@
+"""The target's own settings, beside those of the connection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from rainfocus_client.errors import SettingsError
+
+from target_rainfocus_attendees.columns import SYNONYMS
+from target_rainfocus_attendees.files import check_paths
+from target_rainfocus_attendees.profile import HASHED_EMAIL
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SETTINGS: dict[str, dict[str, t.Any]] = {
+    "event_code": {
+        "type": "string",
+        "minLength": 1,
+        "title": "Event code",
+        "description": "Code of the event whose Attendee Store is written to.",
+    },
+    "mode": {
+        "type": "string",
+        "enum": ["upsert", "update"],
+        "default": "upsert",
+        "title": "Mode",
+        "description": (
+            "upsert creates and updates attendees (attendee/store); update changes only those "
+            "there are (attendee/update), and rejects the others."
+        ),
+    },
+    "identity": {
+        "type": "string",
+        "enum": ["email", HASHED_EMAIL],
+        "default": "email",
+        "title": "Identity",
+        "description": (
+            "What is sent to say who somebody is: the e-mail address, or in its place its "
+            "SHA-256. How RainFocus takes the hash is not public; it cannot make an attendee of it."
+        ),
+    },
+    "field_map": {
+        "type": ["object", "null"],
+        "properties": {field: {"type": ["string", "null"]} for field in SYNONYMS},
+        "additionalProperties": False,
+        "title": "Field map",
+        "description": (
+            "Attendee Store field to dotted path of its column. Fields not named are found by "
+            "name; null leaves one out."
+        ),
+    },
+    "extra_fields": {
+        "type": ["object", "null"],
+        "additionalProperties": {"type": "string"},
+        "title": "Extra fields",
+        "description": (
+            "Other field, such as a custom attribute's code, to dotted path of its column. In a "
+            "list of custom attributes a step is an attribute's code: attendee.attributes.diet."
+        ),
+    },
+    "validation": {
+        "type": "string",
+        "enum": ["lenient", "strict"],
+        "default": "lenient",
+        "title": "Validation",
+        "description": (
+            "What an optional value that cannot be used does: lenient leaves it out, with a "
+            "counted warning; strict makes its record invalid."
+        ),
+    },
+    "consent_field": {
+        "type": ["string", "null"],
+        "title": "Consent field",
+        "description": "Dotted path of a column that says whether somebody may be sent.",
+    },
+    "consent_values": {
+        "type": "array",
+        "items": {"type": ["string", "boolean", "number"]},
+        "minItems": 1,
+        "default": ["yes", "true", "1"],
+        "title": "Consent values",
+        "description": "Values of consent_field that mean yes, whatever their case.",
+    },
+    "concurrency": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 256,
+        "default": 8,
+        "title": "Concurrency",
+        "description": "How many profiles are sent at the same time.",
+    },
+    "batch_size_rows": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 500,
+        "title": "Batch size",
+        "description": "After how many records the newest safe state is written.",
+    },
+    "streams": {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "title": "Streams",
+        "description": "Streams to load. Not set: every stream that has an e-mail field.",
+    },
+    "unmapped_streams": {
+        "type": "string",
+        "enum": ["skip", "fail"],
+        "default": "skip",
+        "title": "Unmapped streams",
+        "description": "What a stream without an e-mail field gets: skip (with a warning) or fail.",
+    },
+    "rejects_path": {
+        "type": ["string", "null"],
+        "title": "Rejects",
+        "description": (
+            "File that invalid and rejected records are added to, as Singer lines that --input "
+            "replays. It holds personal data. Not set: the state stays before the first of them."
+        ),
+    },
+    "max_rejects": {
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "title": "Most rejects",
+        "description": "The run stops when more records than this are invalid or rejected.",
+    },
+    "dry_run": {
+        "type": "boolean",
+        "default": False,
+        "title": "Dry run",
+        "description": "Do everything but send, and write no state.",
+    },
+    "dry_run_path": {
+        "type": ["string", "null"],
+        "title": "Dry run bodies",
+        "description": (
+            "File that a dry run writes the request bodies to, one a line; what it held is gone. "
+            "It holds personal data."
+        ),
+    },
+    "ledger_url": {
+        "type": ["string", "null"],
+        "secret": True,
+        "writeOnly": True,
+        "title": "Ledger",
+        "description": (
+            "SQLAlchemy URL of a database that remembers, in hashes, what was stored for whom. "
+            "Profiles that have not changed since are not sent again."
+        ),
+    },
+    "activation_log_path": {
+        "type": ["string", "null"],
+        "title": "Activation log",
+        "description": (
+            "File that gets one JSON line per profile sent: hash of the identity, outcome, HTTP "
+            "status, responseCode, attempts and milliseconds."
+        ),
+    },
+}
+
+
+def check_own_settings(settings: Mapping[str, t.Any]) -> None:
+    """Check what the schema of the settings cannot say.
+
+    Raises:
+        SettingsError: They cannot work.
+    """
+    for field in settings.get("extra_fields") or {}:
+        if field in SYNONYMS or field == HASHED_EMAIL:
+            msg = (
+                f"Setting extra_fields names {field}, which the Attendee Store has: use field_map."
+            )
+            raise SettingsError(msg)
+    check_paths(settings)
