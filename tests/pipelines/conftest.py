@@ -36,7 +36,12 @@ class Postgres:
     database: str = "postgres"
 
     def rows(self, query: str) -> list[dict[str, t.Any]]:
-        """What a query gives, read by psql."""
+        """What a query gives."""
+        found = self.run(f"SELECT row_to_json(found) FROM ({query}) AS found")
+        return [json.loads(line) for line in found.split("\n") if line]
+
+    def run(self, script: str) -> str:
+        """What psql prints when it runs some SQL."""
         done = subprocess.run(
             [
                 self.programs / "psql",
@@ -49,8 +54,8 @@ class Postgres:
                 f"--port={self.port}",
                 f"--username={self.user}",
                 f"--dbname={self.database}",
-                f"--command=SELECT row_to_json(found) FROM ({query}) AS found",
             ],
+            input=script,
             env={**os.environ, "PGCLIENTENCODING": "UTF8"},
             capture_output=True,
             text=True,
@@ -59,7 +64,7 @@ class Postgres:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.split("\n") if line]
+        return done.stdout
 
 
 @pytest.fixture(scope="session")
