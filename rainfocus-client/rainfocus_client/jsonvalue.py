@@ -9,11 +9,15 @@ import orjson
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def parse_json(text: bytes | str) -> object:
+def parse_json(text: bytes | str, *, replace: bool = True) -> object:
     """The value of a JSON text.
 
     A byte order mark, a byte that is not UTF-8 and half a surrogate pair do not make a text
-    unreadable; what stands for no character becomes a replacement character.
+    unreadable, nor does a number that JSON does not know, such as NaN.
+
+    Args:
+        text: The text.
+        replace: Whether half a surrogate pair becomes a replacement character or stays.
 
     Raises:
         ValueError: It is not JSON.
@@ -23,4 +27,6 @@ def parse_json(text: bytes | str) -> object:
     except orjson.JSONDecodeError:
         decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         value = json.loads(decoded.removeprefix(_BYTE_ORDER_MARK))
-        return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        if not replace:
+            return value
+        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

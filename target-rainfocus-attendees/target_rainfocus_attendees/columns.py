@@ -107,20 +107,22 @@ def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
 
 
 def value_at(record: Mapping[str, t.Any], path: Path) -> object:
-    """The value at a path; in a list of custom attributes a step is an attribute's code."""
+    """The value at a path; in a list of custom attributes a step is an attribute's code.
+
+    An attribute with several values, an entry each, is a list of them.
+    """
     value: t.Any = record
     for key in path:
         if isinstance(value, list):
-            value = next(
-                (one.get("value") for one in value if isinstance(one, dict) and _is(one, key)), None
-            )
+            found = [one.get("value") for one in value if _is_attribute(one, key)]
+            value = found if len(found) > 1 else next(iter(found), None)
         else:
             value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-def _is(attribute: dict[str, t.Any], code: str) -> bool:
-    return attribute.get("code") == code
+def _is_attribute(entry: object, code: str) -> bool:
+    return isinstance(entry, dict) and entry.get("code") == code
 
 
 def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from contextlib import suppress
 from pathlib import Path
 
 from rainfocus_client.errors import SettingsError
@@ -33,6 +34,16 @@ def named_path(settings: Mapping[str, t.Any], name: str) -> Path | None:
     """The path that a setting names, if any."""
     value = settings.get(name)
     return Path(value) if value else None
+
+
+def named_by(settings: Mapping[str, t.Any], file: t.IO[str]) -> str | None:
+    """The setting that names this open file, if any."""
+    for name in PATHS:
+        path = named_path(settings, name)
+        with suppress(OSError, ValueError):
+            if path and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return name
+    return None
 
 
 def open_private(path: Path, flags: int) -> int:

@@ -76,10 +76,6 @@ class Load:
         """Whether the whole input was read and every record has its outcome."""
         return self._input_ended and not self._summary.unfinished and not self._suspended
 
-    def rejects_into(self, file: t.IO[str]) -> bool:
-        """Whether rejects would be added to this file."""
-        return self._rejects is not None and self._rejects.is_in(file)
-
     def skip(self) -> None:
         """Take a record of a stream that is not loaded."""
         self._summary.skipped()

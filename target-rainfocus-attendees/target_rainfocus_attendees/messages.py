@@ -51,7 +51,7 @@ class MessageReader(SingerReader):
     def deserialize_json(self, line: str) -> Message:
         self._line += 1
         try:
-            message = parse_json(line)
+            message = parse_json(line, replace=False)
         except ValueError:
             message = None
         if not isinstance(message, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 
 import pycountry
@@ -9,10 +10,32 @@ import pycountry
 _COUNTRY_ALIASES = {
     "uk": "GB",
     "great britain": "GB",
+    "england": "GB",
+    "scotland": "GB",
+    "wales": "GB",
+    "northern ireland": "GB",
+    "u.k.": "GB",
     "u.s.": "US",
     "u.s.a.": "US",
     "russia": "RU",
     "turkey": "TR",
+    "vatican city": "VA",
+    "vatican": "VA",
+    "palestine": "PS",
+    "macau": "MO",
+    "brunei": "BN",
+    "ivory coast": "CI",
+    "cape verde": "CV",
+    "uae": "AE",
+    "democratic republic of the congo": "CD",
+    "republic of the congo": "CG",
+    "swaziland": "SZ",
+    "east timor": "TL",
+    "hong kong sar": "HK",
+    "macedonia": "MK",
+    "burma": "MM",
+    "micronesia": "FM",
+    "holland": "NL",
 }
 """What people write and ISO 3166-1 does not list."""
 
@@ -26,12 +49,8 @@ _OUTLYING = {
 @lru_cache(maxsize=4096)
 def country_code(text: str) -> str | None:
     """The ISO 3166-1 alpha-2 code of a country given as a code or an English name."""
-    if alias := _COUNTRY_ALIASES.get(text.casefold()):
-        return alias
-    try:
-        return str(pycountry.countries.lookup(text).alpha_2)
-    except LookupError:
-        return None
+    name = _folded(text)
+    return _countries().get(name) or _countries().get(name.removeprefix("the "))
 
 
 @lru_cache(maxsize=4096)
@@ -46,13 +65,30 @@ def state_code(text: str, country: str | None) -> str | None:
         country, text = prefix, rest
     if country not in _OUTLYING:
         return text
-    return _states(country).get(text.casefold())
+    return _states(country).get(_folded(text))
+
+
+@lru_cache
+def _countries() -> dict[str, str]:
+    """Codes and English names, folded → code."""
+    found = dict(_COUNTRY_ALIASES)
+    for country in pycountry.countries:
+        for kind in ("alpha_2", "alpha_3", "numeric", "name", "official_name", "common_name"):
+            if name := getattr(country, kind, None):
+                found[_folded(name)] = country.alpha_2
+    return found
 
 
 @lru_cache
 def _states(country: str) -> dict[str, str]:
-    """The states of a country: code and English name, case-folded → code."""
+    """The states of a country: code and English name, folded → code."""
     names = dict(_OUTLYING[country])
     for state in pycountry.subdivisions.get(country_code=country):  # type: ignore[no-untyped-call]
         names[state.code.removeprefix(f"{country}-")] = state.name
-    return {key.casefold(): code for code, name in names.items() for key in (code, name)}
+    return {_folded(key): code for code, name in names.items() for key in (code, name)}
+
+
+def _folded(text: str) -> str:
+    """A name without accents, and without regard to case and the kind of apostrophe."""
+    apart = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
+    return "".join(char for char in apart if not unicodedata.combining(char)).casefold().strip()

@@ -63,6 +63,7 @@ class Rehearsal:
         Raises:
             RainFocusError: Going on is pointless.
         """
+        self._open()
         items, self._waiting = self._waiting, []
         known = self._known(items)
         for item, is_known in zip(items, known, strict=True):
@@ -78,21 +79,28 @@ class Rehearsal:
 
     def close(self) -> None:
         """Close what is open."""
-        if self._bodies:
-            self._bodies.close()
         if self._ledger:
             self._ledger.close()
+        bodies, self._bodies = self._bodies, None
+        if bodies:
+            try:
+                bodies.close()
+            except OSError as error:
+                raise _unwritable(error) from error
 
     def _begin(self) -> None:
         self._begun = True
         asyncio.run(self._sign_in())
-        if self._path:
-            try:
-                descriptor = open_private(self._path, os.O_WRONLY | os.O_TRUNC)
-                os.fchmod(descriptor, OWNER_ONLY)
-                self._bodies = os.fdopen(descriptor, "wb")
-            except OSError as error:
-                raise _unwritable(error) from error
+
+    def _open(self) -> None:
+        if not self._path or self._bodies:
+            return
+        try:
+            descriptor = open_private(self._path, os.O_WRONLY | os.O_TRUNC)
+            os.fchmod(descriptor, OWNER_ONLY)
+            self._bodies = os.fdopen(descriptor, "wb")
+        except OSError as error:
+            raise _unwritable(error) from error
 
     async def _sign_in(self) -> None:
         async with AttendeeStore(self._settings):

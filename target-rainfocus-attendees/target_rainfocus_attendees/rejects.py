@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import typing as t
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import orjson
@@ -84,12 +85,6 @@ class Rejects:
             raise SettingsError(msg) from error
         self._waiting.clear()
 
-    def is_in(self, file: t.IO[str]) -> bool:
-        """Whether a file is the one that rejects are added to."""
-        with suppress(OSError, ValueError):
-            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
-        return False
-
     @contextmanager
     def _locked(self) -> Iterator[int]:
         is_new = not self.path.exists()
@@ -124,7 +119,10 @@ def _with_reasons(schema: Message) -> Message:
 
 
 def _line(message: Message) -> bytes:
-    return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    try:
+        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half of a surrogate pair
+        return f"{json.dumps(message)}\n".encode()
 
 
 def _write(file: int, content: bytes) -> None:

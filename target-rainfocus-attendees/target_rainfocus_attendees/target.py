@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
@@ -18,6 +19,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
+from target_rainfocus_attendees.files import named_by
 from target_rainfocus_attendees.load import Load, NotStoredError
 from target_rainfocus_attendees.messages import InputError, MessageReader, UnknownStreamError
 from target_rainfocus_attendees.rejects import Source
@@ -89,7 +91,11 @@ class TargetRainFocusAttendees(Target):
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
-        target.check_input(file_input or sys.stdin)
+        source = file_input or sys.stdin
+        target.check_input(source)
+        if isinstance(source, io.TextIOWrapper):
+            # A byte that is not UTF-8 costs its value, not the run.
+            source.reconfigure(encoding="utf-8", errors="surrogateescape")
         try:
             target.process_lines(file_input)
             target.process_endofpipe()
@@ -121,8 +127,8 @@ class TargetRainFocusAttendees(Target):
         Raises:
             SettingsError: It would.
         """
-        if self.load.rejects_into(file):
-            msg = "The input is the file that rejects_path names: give this run another one."
+        if name := named_by(self.config, file):
+            msg = f"The input is the file that {name} names: give this run another one."
             raise SettingsError(msg)
 
     @classmethod

@@ -10,6 +10,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from rainfocus_sandbox.seed import Sizes
@@ -18,7 +19,6 @@ from target_rainfocus_attendees.__main__ import main
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
 
@@ -156,12 +156,18 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ended]:
 def call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
-    """Run the command in this process: what `run` does, in a tenth of the time."""
+    """Run the command in this process, on messages or a file of them.
 
-    def call(messages: Iterable[Json | str], settings: Json) -> Ended:
+    What `run` does, in a tenth of the time.
+    """
+
+    def call(messages: Iterable[Json | str] | Path, settings: Json) -> Ended:
         config, text = tmp_path / "config.json", tmp_path / "input.singer"
         config.write_text(json.dumps(settings))
-        text.write_text(_lines(messages))
+        if isinstance(messages, Path):
+            text = messages
+        else:
+            text.write_text(_lines(messages))
         monkeypatch.setattr(sys, "argv", ["target", "--config", str(config), "--input", str(text)])
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
         root = logging.getLogger()
