@@ -191,7 +191,8 @@ ROWS: t.Final[list[Row]] = [
     *_country("US", "U.S.", "U.S.A.", "840", 840),
     *_country("GB", "UK", "uk", "GB", "GBR", "United Kingdom", "Great Britain"),
     *_country("DE", "deu", "Germany", "Federal Republic of Germany"),
-    *_country("CI", "Côte d'Ivoire", "CÔTE D'IVOIRE"),
+    *_country("CI", "Côte d'Ivoire", "CÔTE D'IVOIRE", "cote d\u2019ivoire", "Ivory Coast"),
+    *_country("NL", "Netherlands", "The Netherlands", "NLD"),
     *_country("KR", "South Korea", "Korea, Republic of"),
     *_country("RU", "Russia", "Russian Federation"),
     *_country("TR", "Turkey", "Türkiye"),
@@ -201,7 +202,7 @@ ROWS: t.Final[list[Row]] = [
     *_state("US", "PW", "pw", "Palau"),
     *_state("US", "NY", "New York"),
     *_state("US", None, "Ontario", "US-", "US-ON", "XX", "CA-ON", 84101, *BOOLEANS),
-    *_state("CA", "QC", "qc", "CA-QC", "ca-qc", "QUEBEC"),
+    *_state("CA", "QC", "qc", "CA-QC", "ca-qc", "QUEBEC", "Québec"),
     *_state("CA", "NL", "Newfoundland and Labrador"),
     *_state("CA", None, "UT", "US-UT", "Utah"),
     *_state("DE", "Bayern", "Bayern", " Bayern "),
@@ -329,6 +330,17 @@ def test_what_python_writes_but_is_no_text_and_no_number_is_a_bad_value(
     assert sent.ended.code == 0, sent.ended.log
     assert sent.bodies == [{"email": ADA, "city": "Lehi"}]
     assert sent.dropped == {"zip": 1}
+
+
+def test_a_byte_that_is_not_utf_8_costs_its_value_only(send: Send, tmp_path: Path) -> None:
+    schema, record = stream("people", {"email": ADA, "city": "K@ln", "zip": "1"})
+    file = tmp_path / "latin.singer"
+    lines = f"{json.dumps(schema)}\n{json.dumps(record)}\n".encode()
+    file.write_bytes(lines.replace(b"@ln", b"\xf6ln"))
+    sent = send(file)
+    assert sent.ended.code == 0, sent.ended.log
+    assert sent.bodies == [{"email": ADA, "zip": "1"}]
+    assert sent.dropped == {"city": 1}
 
 
 def test_what_our_own_tap_emits_is_understood(
@@ -485,6 +497,17 @@ ANYBODY: t.Final = {"attendee": {"email": ADA, "firstname": "Ada"}}
             {"extra_fields": {"a": "a", "b": "b", "c": "c"}},
             {"email": ADA, "a": [" x ", "", 1, True], "b": [], "c": ["", " "]},
             {"email": ADA, "a": ["x", 1, True]},
+        ),
+        (
+            {"extra_fields": {"interests": "attributes.interests"}},
+            {
+                "email": ADA,
+                "attributes": [
+                    {"code": "interests", "name": "Interests", "value": value}
+                    for value in ("AI", "Cloud")
+                ],
+            },
+            {"email": ADA, "interests": ["AI", "Cloud"]},
         ),
         (
             {"extra_fields": {"nick": "firstname"}},
