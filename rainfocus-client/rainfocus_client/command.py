@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import traceback
 import typing as t
 from pathlib import Path
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import RainFocusError, SettingsError
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
+
+
+def _check_log_level() -> None:
+    level = os.environ.get("LOGLEVEL", "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        os.environ["LOGLEVEL"] = "INFO"
+        if level:
+            msg = "LOGLEVEL is not a level: give debug, info, warning or error."
+            raise SettingsError(msg)
 
 
 def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoReturn:
@@ -21,6 +31,7 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
     shown.
     """
     try:
+        _check_log_level()
         command()
     except RainFocusError as error:
         logger.error("%s", error)  # noqa: TRY400

@@ -19,6 +19,10 @@ class EndpointDeniedError(RainFocusError):
     """The API profile may not use this call (responseCode 124)."""
 
 
+class ParameterError(RainFocusError):
+    """A required parameter is missing or wrong (responseCode 103)."""
+
+
 class RefusedError(RainFocusError):
     """RainFocus refused this one request; another record may pass."""
 

@@ -17,7 +17,8 @@ def parse_json(text: bytes | str, *, replace: bool = True) -> object:
 
     Args:
         text: The text.
-        replace: Whether half a surrogate pair becomes a replacement character or stays.
+        replace: Whether half a surrogate pair, or a byte that is not UTF-8, becomes a replacement
+            character or half a surrogate pair.
 
     Raises:
         ValueError: It is not JSON.
@@ -25,8 +26,13 @@ def parse_json(text: bytes | str, *, replace: bool = True) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        value = json.loads(decoded.removeprefix(_BYTE_ORDER_MARK))
+        errors = "replace" if replace else "surrogateescape"
+        decoded = text.decode("utf-8", errors) if isinstance(text, bytes) else text
+        try:
+            value = json.loads(decoded.removeprefix(_BYTE_ORDER_MARK))
+        except RecursionError as error:
+            msg = "it is nested too deep"
+            raise ValueError(msg) from error
         if not replace:
             return value
         return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

@@ -11,6 +11,7 @@ from rainfocus_client.credentials import Token
 from rainfocus_client.errors import (
     AuthenticationError,
     EndpointDeniedError,
+    ParameterError,
     RainFocusError,
     RefusedError,
     RetriableError,
@@ -61,7 +62,7 @@ RULES = (
         statuses=frozenset({HTTPStatus.UNAUTHORIZED}),
     ),
     Rule(
-        RainFocusError,
+        ParameterError,
         "a required parameter is missing or belongs to another environment: "
         "check org_id, environment, the event code, event_parameter and the credentials.",
         codes=frozenset({"103"}),
@@ -73,8 +74,8 @@ RULES = (
     ),
     Rule(
         RainFocusError,
-        "there is no such address: check api_url (it ends in /api), environment, org_id and, "
-        "if it is set, endpoints; or deselect the stream.",
+        "there is no such address: check api_url (it ends in /api), environment and org_id, and "
+        "that this RainFocus has the call.",
         statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
     ),
     Rule(
@@ -104,6 +105,7 @@ def judge(
 
     Raises:
         EndpointDeniedError: The API profile may not use the call.
+        ParameterError: A parameter is missing, or a token of another environment was sent.
         AuthenticationError: The credentials are not accepted.
         TokenRefusedError: The token is no longer good; a new one may be.
         RetriableError: A passing fault.
@@ -123,10 +125,15 @@ def judge(
             _message(call, status, code, "the reply is not a JSON object: check api_url.")
         )
     if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-        raise RefusedError(_message(call, status, code, "the request was refused."))
+        raise refusal(call, status, code)
     raise RainFocusError(
         _message(call, status, code, "this was not expected: check api_url and environment.")
     )
+
+
+def refusal(call: str, status: int, code: str | None) -> RefusedError:
+    """The refusal of one request."""
+    return RefusedError(_message(call, status, code, "the request was refused."))
 
 
 def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:

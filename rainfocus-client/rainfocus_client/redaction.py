@@ -17,10 +17,14 @@ SHORTEST_SECRET = 6
 class Redactor:
     """Replaces what must not be shown in a text."""
 
-    def __init__(self, *secrets: str | None) -> None:
+    def __init__(self, *secrets: object) -> None:
         """Know these secrets; e-mail addresses, tokens and query strings are known by form."""
         # What is shorter is no secret, and would be found in every other word.
-        self._secrets = [secret for secret in secrets if secret and len(secret) >= SHORTEST_SECRET]
+        self._secrets = [
+            secret
+            for secret in secrets
+            if isinstance(secret, str) and len(secret) >= SHORTEST_SECRET
+        ]
 
     def __call__(self, text: str) -> str:
         """The text without what must not be shown."""

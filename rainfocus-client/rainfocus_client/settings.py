@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import typing as t
 from contextlib import suppress
@@ -34,6 +35,7 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
     },
     "api_url": {
         "type": ["string", "null"],
+        "minLength": 1,
         "title": "API URL",
         "description": (
             "Address of the API up to and with /api, for vanity hosts and the sandbox. "
@@ -54,6 +56,7 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
     },
     "token_url": {
         "type": ["string", "null"],
+        "minLength": 1,
         "title": "Token URL",
         "description": (
             "Where client credentials are exchanged for a token. RainFocus does not publish it: "
@@ -164,14 +167,25 @@ def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
             rule = f"knows only {', '.join(known)}"
         case "minLength" | "minItems":
             rule = "must not be empty"
+        case "anyOf" | "oneOf" | "not":
+            rule = "does not have a form that is allowed"
         case _:
             rule = f"is not valid ({error.validator}: {wanted})"
     return f"Setting {name} {rule}"
 
 
 def unknown_settings(settings: Mapping[str, t.Any], schema: JSONSchema) -> list[str]:
-    """The names in the settings that mean nothing, most likely misspelt."""
-    return sorted(settings.keys() - schema["properties"].keys())
+    """The names in the settings that mean nothing.
+
+    Raises:
+        SettingsError: One is most likely misspelt.
+    """
+    unknown = sorted(settings.keys() - schema["properties"].keys())
+    for name in unknown:
+        if close := difflib.get_close_matches(name, schema["properties"], n=1, cutoff=0.8):
+            msg = f"Setting {name} is not known: is {close[0]} meant?"
+            raise SettingsError(msg)
+    return unknown
 
 
 def read_json_object(what: str, text: str) -> dict[str, t.Any]:
@@ -245,10 +259,12 @@ def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str
     }
     given = {name: value for name, value in settings.items() if value is not None}
     for name, value in given.items():
+        kinds = schema["properties"].get(name, {}).get("type", ())
         # Meltano hands numbers from the environment on as text.
-        if isinstance(value, str) and "number" in schema["properties"].get(name, {}).get(
-            "type", ()
-        ):
+        if isinstance(value, str) and "number" in kinds:
             with suppress(ValueError):
                 given[name] = float(value)
+        # To JSON schema 8.0 is an integer, to Python it is not.
+        if isinstance(value, float) and "integer" in kinds and value.is_integer():
+            given[name] = int(value)
     return defaults | given

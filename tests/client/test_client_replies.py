@@ -15,6 +15,7 @@ from rainfocus_client.credentials import Token, TokenKeeper
 from rainfocus_client.errors import (
     AuthenticationError,
     EndpointDeniedError,
+    ParameterError,
     RainFocusError,
     RefusedError,
     RetriableError,
@@ -48,7 +49,7 @@ def test_success(status: int, body: dict[str, t.Any]) -> None:
         (200, envelope("124"), EndpointDeniedError, "endpoint attendee: enable it under"),
         (400, envelope("124"), EndpointDeniedError, "endpoint attendee: enable it under"),
         (200, envelope("101"), AuthenticationError, "check api_profile and environment"),
-        (400, envelope("103"), RainFocusError, "check org_id, environment, the event code"),
+        (400, envelope("103"), ParameterError, "check org_id, environment, the event code"),
         (200, envelope("107"), TokenRefusedError, "check the credentials and environment"),
         (401, None, TokenRefusedError, "check the credentials and environment"),
         (403, None, AuthenticationError, "IP allow-list"),

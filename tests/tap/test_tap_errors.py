@@ -170,8 +170,14 @@ def test_a_ca_bundle_that_is_not_there(run_tap: TapRunner, settings: Settings) -
 
 def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"page_sze": 5}, select=[])
+    assert run.code == 1
+    assert "Setting page_sze is not known: is page_size meant?" in run.errors[0]
+
+
+def test_a_setting_that_is_like_no_other_is_told(run_tap: TapRunner, settings: Settings) -> None:
+    run = run_tap(settings | {"colour": 5}, select=[])
     assert run.code == 0
-    assert "Setting page_sze is not known" in run.log
+    assert "Setting colour is not known and has no effect" in run.log
     assert "No stream is selected" in run.log
 
 
