@@ -1,8 +1,156 @@
-"""Shared by all tests."""
+"""Shared by all tests: among it a PostgreSQL, Debian's, run on a port of its own."""
 
 from __future__ import annotations
 
+import json
 import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Tests start dozens of commands; without bytecode each would compile all its imports again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+REQUIRED = "RAINFOCUS_TEST_POSTGRES"
+"""Environment variable of .ci/run: without PostgreSQL the tests fail instead of being skipped."""
+
+HOST = "127.0.0.1"
+OWNER = "postgres"
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """Where the server answers; it trusts everybody on this machine."""
+
+    programs: Path
+    port: int
+    host: str = HOST
+    user: str = OWNER
+    database: str = "postgres"
+
+    def rows(self, query: str) -> list[dict[str, t.Any]]:
+        """What a query gives."""
+        found = self.run(f"SELECT row_to_json(found) FROM ({query}) AS found")
+        return [json.loads(line) for line in found.split("\n") if line]
+
+    def run(self, script: str) -> str:
+        """What psql prints when it runs some SQL."""
+        done = subprocess.run(
+            [
+                self.programs / "psql",
+                "--no-psqlrc",
+                "--quiet",
+                "--tuples-only",
+                "--no-align",
+                "--set=ON_ERROR_STOP=1",
+                f"--host={self.host}",
+                f"--port={self.port}",
+                f"--username={self.user}",
+                f"--dbname={self.database}",
+            ],
+            input=script,
+            env={**os.environ, "PGCLIENTENCODING": "UTF8"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    programs = _programs()
+    if programs is None:
+        message = "PostgreSQL is not installed: apt-get install postgresql (Debian package)"
+        if os.environ.get(REQUIRED):
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        server = Postgres(programs, free.getsockname()[1])
+    folder = Path(tempfile.mkdtemp(prefix="rainfocus-postgres-"))
+    try:
+        if _is_root():
+            shutil.chown(folder, OWNER)
+        yield from _run(server, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _run(server: Postgres, folder: Path) -> Iterator[Postgres]:
+    data = folder / "data"
+    _call(
+        folder,
+        server.programs / "initdb",
+        f"--pgdata={data}",
+        f"--username={server.user}",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--no-locale",
+        "--no-sync",
+    )
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write(f"listen_addresses = '{server.host}'\n")
+        settings.write(f"port = {server.port}\n")
+        settings.write(f"unix_socket_directories = '{folder}'\n")
+        settings.write("fsync = off\n")
+    control = (server.programs / "pg_ctl", f"--pgdata={data}", "--wait", "--timeout=30")
+    try:
+        _call(folder, *control, f"--log={folder / 'log'}", "start")
+        yield server
+    finally:
+        if (data / "postmaster.pid").exists():
+            _call(folder, *control, "--mode=fast", "stop")
+
+
+def _call(folder: Path, *command: str | Path) -> None:
+    """Run a program of PostgreSQL, which refuses to run as root."""
+    owner = OWNER if _is_root() else None
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+        user=owner,
+        group=owner,
+        extra_groups=[] if owner else None,
+    )
+    log = folder / "log"
+    server_log = log.read_text() if log.exists() else ""
+    assert done.returncode == 0, f"{command[0]}: {done.stdout}{server_log}"
+
+
+def _programs() -> Path | None:
+    """The folder of PostgreSQL's programs; Debian keeps one per version, beside the PATH."""
+    if _is_root() and not any(user.pw_name == OWNER for user in pwd.getpwall()):
+        return None
+    versions = [
+        programs
+        for programs in Path("/usr/lib/postgresql").glob("*/bin")
+        if programs.parent.name.isdigit() and (programs / "initdb").exists()
+    ]
+    if versions:
+        return max(versions, key=lambda programs: int(programs.parent.name))
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0

@@ -12,13 +12,14 @@ import orjson
 from aiolimiter import AsyncLimiter
 from rainfocus_client.connection import Connection
 from rainfocus_client.credentials import credentials_from_settings
-from rainfocus_client.errors import AuthenticationError, TokenRefusedError
-from rainfocus_client.judgement import judge, response_code
+from rainfocus_client.errors import AuthenticationError, ParameterError, TokenRefusedError
+from rainfocus_client.judgement import judge, refusal, response_code
 from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
 
 from target_rainfocus_attendees.access import Access
 from target_rainfocus_attendees.pace import Pace
+from target_rainfocus_attendees.profile import HASHED_EMAIL
 from target_rainfocus_attendees.wire import PACKAGE, Wire
 
 if t.TYPE_CHECKING:
@@ -77,6 +78,7 @@ class AttendeeStore:
         self._url = URL(connection.url(self._call)).update_query(event)
         rate = settings.get("requests_per_second")
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
+        self._hashed = settings["identity"] == HASHED_EMAIL
         self._pace = Pace(most, self._wire.wait_for, logger)
 
     async def __aenter__(self) -> t.Self:
@@ -132,22 +134,30 @@ class AttendeeStore:
         reply = await self._in_turn(body, headers, exchange)
         exchange.status = reply.status
         exchange.code = response_code(reply.body)
-        judge(self._call, reply.status, reply.body, reply.headers)
+        try:
+            judge(self._call, reply.status, reply.body, reply.headers)
+        except ParameterError as error:
+            # With a hash in place of the address it is the address that may be missing.
+            if self._hashed:
+                raise refusal(self._call, reply.status, exchange.code) from error
+            raise
 
     async def _in_turn(self, body: bytes, headers: Headers, exchange: Exchange) -> Reply:
+        await self._pace.turn()
         if self._limiter:
             await self._wire.wait_for(self._limiter.acquire())
-        await self._pace.turn()
         exchange.attempts += 1
         exchange.status = exchange.code = None
         began = time.monotonic()
         try:
             reply = await self._wire.post(self._url, body, headers | JSON)
         except BaseException:
-            self._pace.answered(time.monotonic() - began)
+            self._pace.failed()
             raise
         if reply.status in BUSY:
             self._pace.refused(reply.status, parse_retry_after(reply.headers))
+        elif reply.status >= HTTPStatus.BAD_REQUEST:
+            self._pace.failed()
         else:
             self._pace.answered(time.monotonic() - began)
         return reply

@@ -16,6 +16,7 @@ from target_rainfocus_attendees.wire import HaltedError
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_rainfocus_attendees.lines import Stop
     from target_rainfocus_attendees.profile import Fields, Profile
     from target_rainfocus_attendees.rejects import Source
 
@@ -26,6 +27,10 @@ BURST = 16
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which the reading thread gives the interpreter back to the loop."""
+
+
+SECONDS_BETWEEN_LOOKS = 0.1
+"""How often a caller that waits looks for a signal: one cannot wake it safely."""
 
 
 class Item(t.NamedTuple):
@@ -78,8 +83,15 @@ class Delivery:
     loop. Records of one person that wait together are merged and sent as one.
     """
 
-    def __init__(self, open_store: Callable[[], Store], concurrency: int) -> None:
-        """Start nothing yet: the first profile does."""
+    def __init__(self, open_store: Callable[[], Store], concurrency: int, stop: Stop) -> None:
+        """Start nothing yet: the first profile does.
+
+        Args:
+            open_store: Makes what profiles are sent to, inside the loop.
+            concurrency: How many are sent at a time.
+            stop: Heeded while the caller waits.
+        """
+        self._stop = stop
         self._open_store = open_store
         self._concurrency = concurrency
         self._limit = concurrency * (1 + QUEUED_PER_WORKER)
@@ -125,6 +137,14 @@ class Delivery:
             self._wait_until(0)
             self._raise_failure()
 
+    def check(self) -> None:
+        """See that nothing has made going on pointless.
+
+        Raises:
+            Exception: Something has.
+        """
+        self._raise_failure()
+
     def outcomes(self) -> list[Outcome]:
         """The outcomes since the last call."""
         if not self._outcomes:
@@ -141,7 +161,9 @@ class Delivery:
 
     def _wait_until(self, unsettled: int) -> None:
         self._awaited = unsettled
-        self._changed.wait_for(lambda: self._failure or self._unsettled <= unsettled)
+        while not self._failure and self._unsettled > unsettled:
+            self._changed.wait(SECONDS_BETWEEN_LOOKS)
+            self._stop.heed()
         self._awaited = -1
 
     def _raise_failure(self) -> None:

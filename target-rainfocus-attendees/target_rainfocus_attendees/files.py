@@ -23,8 +23,13 @@ def check_paths(settings: Mapping[str, t.Any]) -> None:
     Raises:
         SettingsError: One cannot.
     """
+    names: dict[Path, str] = {}
     for name in PATHS:
         path = named_path(settings, name)
+        other = names.setdefault(path.resolve(), name) if path else name
+        if other != name:
+            msg = f"Settings {other} and {name} name the same file: give each its own."
+            raise SettingsError(msg)
         if path and (path.is_dir() or not _is_writable(path if path.exists() else path.parent)):
             msg = f"Setting {name} names no file that can be written: check that its folder exists."
             raise SettingsError(msg)

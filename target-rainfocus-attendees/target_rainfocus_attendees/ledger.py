@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import typing as t
 from operator import itemgetter
+from pathlib import Path
 
 import orjson
 import sqlalchemy as sa
 import tenacity
 from rainfocus_client.errors import RainFocusError, SettingsError
 
+from target_rainfocus_attendees.addresses import hash_email
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-LEASE = 24 * 3600.0
-"""Seconds after which a claim counts as given up: longer than any request can be under way."""
-
-ATTEMPTS = 5
+ATTEMPTS = 3
 """How often a transaction is tried that another target gets in the way of."""
 
-LOCK_TIMEOUT = 60
+LOCK_TIMEOUT = 10
 """Seconds to wait for another target that is writing."""
 
 T = t.TypeVar("T")
@@ -59,26 +60,33 @@ class Ledger:
     one person at the same time.
     """
 
-    def __init__(self, url: str, place: str) -> None:
+    def __init__(self, url: str, place: str, *, lease: float, read_only: bool = False) -> None:
         """Open the ledger, and make its table where there is none.
 
         Args:
             url: SQLAlchemy URL.
             place: Tells one Attendee Store from others: address, organisation and event.
+            lease: Seconds after which a claim counts as given up: no request takes longer.
+            read_only: Whether it is only to be read; a missing one is then empty.
 
         Raises:
             SettingsError: It cannot be used.
         """
         self._place = place
         try:
-            self._engine = _engine(url)
+            self._engine = _engine(url, read_only=read_only)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
             msg = (
                 f"Setting ledger_url cannot be used ({type(error).__name__}): give a SQLAlchemy "
                 "URL such as sqlite:///ledger.db, and install the driver it names."
             )
             raise SettingsError(msg) from error
-        self._try(lambda connection: _TABLE.create(connection, checkfirst=True))
+        self._lease = lease
+        self._is_empty = False
+        if read_only:
+            self._is_empty = not (_is_there(self._engine) and self._try(_exists))
+        else:
+            self._try(lambda connection: _TABLE.create(connection, checkfirst=True))
 
     def close(self) -> None:
         """Close the connections."""
@@ -87,7 +95,7 @@ class Ledger:
     def entry(self, identity: str, fields: Mapping[str, t.Any]) -> Entry:
         """The key of a person, and the fingerprint of what is to be sent."""
         body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-        return _sha256(f"{self._place}\n{identity}".encode()), _sha256(body)
+        return _sha256(f"{self._place}\n{hash_email(identity)}".encode()), _sha256(body)
 
     def known(self, entries: Iterable[Entry]) -> set[Entry]:
         """Those of the entries that are written down.
@@ -96,7 +104,9 @@ class Ledger:
             RainFocusError: The ledger cannot be read.
         """
         keys = {key for key, _ in entries}
-        rows = self._try(lambda connection: _rows(connection, keys))
+        if self._is_empty:
+            return set()
+        rows = self._try(lambda connection: _rows(connection, keys, lock=False))
         return {(key, row.fingerprint) for key, row in rows.items() if row.fingerprint}
 
     def claim(self, entries: list[Entry]) -> list[Claim | None]:
@@ -107,7 +117,7 @@ class Ledger:
         Raises:
             RainFocusError: The ledger cannot be written.
         """
-        return self._try(lambda connection: _claim(connection, entries))
+        return self._try(lambda connection: _claim(connection, entries, self._lease))
 
     def settle(self, claims: Iterable[tuple[Claim, bool]]) -> None:
         """Write down what was stored, and give back the claims on what was not.
@@ -151,9 +161,17 @@ _persist = tenacity.Retrying(
 )
 
 
-def _engine(url: str) -> sa.Engine:
-    if sa.make_url(url).get_backend_name() != "sqlite":
+def _engine(url: str, *, read_only: bool) -> sa.Engine:
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what is tried again
+    parts = sa.make_url(url)
+    if parts.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True)
+    if parts.database in {None, "", ":memory:"}:
+        msg = "Setting ledger_url names no file: give it as sqlite:///ledger.db."
+        raise SettingsError(msg)
+    if read_only:
+        query = {"mode": "ro", "uri": "true"}
+        return sa.create_engine(parts.set(database=f"file:{parts.database}", query=query))
     engine = sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
 
     @sa.event.listens_for(engine, "connect")
@@ -169,14 +187,24 @@ def _engine(url: str) -> sa.Engine:
     return engine
 
 
-def _rows(connection: sa.Connection, keys: Iterable[str]) -> dict[str, t.Any]:
+def _is_there(engine: sa.Engine) -> bool:
+    path = (engine.url.database or "").removeprefix("file:")
+    return engine.dialect.name != "sqlite" or Path(path).exists()
+
+
+def _exists(connection: sa.Connection) -> bool:
+    return sa.inspect(connection).has_table(_TABLE.name)
+
+
+def _rows(connection: sa.Connection, keys: Iterable[str], *, lock: bool) -> dict[str, t.Any]:
     found = sa.select(_TABLE).where(_TABLE.c.identity.in_(sorted(keys)))
-    rows = connection.execute(found.order_by(_TABLE.c.identity).with_for_update())
+    found = found.order_by(_TABLE.c.identity)
+    rows = connection.execute(found.with_for_update() if lock else found)
     return {row.identity: row for row in rows}
 
 
-def _claim(connection: sa.Connection, entries: list[Entry]) -> list[Claim | None]:
-    rows = _rows(connection, (key for key, _ in entries))
+def _claim(connection: sa.Connection, entries: list[Entry], lease: float) -> list[Claim | None]:
+    rows = _rows(connection, (key for key, _ in entries), lock=True)
     now = time.time()
     claims: list[Claim | None] = []
     new, changed = [], []
@@ -188,9 +216,10 @@ def _claim(connection: sa.Connection, entries: list[Entry]) -> list[Claim | None
         elif row.fingerprint == fingerprint:
             claims.append(None)
         else:
-            is_free = row.claimed_at is None or row.claimed_at < now - LEASE
+            is_free = row.claimed_at is None or row.claimed_at < now - lease
             claims.append(Claim(key, fingerprint, row.version + 1 if is_free else None))
-            changed.append({"k": key, "v": row.version + 1})
+            since = now if is_free else row.claimed_at
+            changed.append({"k": key, "v": row.version + 1, "c": since})
     if new:
         connection.execute(sa.insert(_TABLE), sorted(new, key=itemgetter("identity")))
     if changed:
@@ -198,7 +227,7 @@ def _claim(connection: sa.Connection, entries: list[Entry]) -> list[Claim | None
         values: dict[str, t.Any] = {
             "version": sa.bindparam("v"),
             "fingerprint": None,
-            "claimed_at": now,
+            "claimed_at": sa.bindparam("c"),
         }
         connection.execute(blanked.values(values), changed)
     return claims

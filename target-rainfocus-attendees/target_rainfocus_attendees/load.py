@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import RainFocusError
+from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.activation_log import ActivationLog
 from target_rainfocus_attendees.attendee_store import AttendeeStore
@@ -17,7 +18,7 @@ from target_rainfocus_attendees.files import named_path
 from target_rainfocus_attendees.profile import InvalidProfileError
 from target_rainfocus_attendees.rehearsal import Rehearsal
 from target_rainfocus_attendees.rejects import Rejects
-from target_rainfocus_attendees.summary import Summary
+from target_rainfocus_attendees.summary import CHECK_EVENT, Summary
 
 if t.TYPE_CHECKING:
     import logging
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.checkpoints import State
     from target_rainfocus_attendees.delivery import Outcome, Store
     from target_rainfocus_attendees.ledger import Ledger
+    from target_rainfocus_attendees.lines import Stop
     from target_rainfocus_attendees.profile import ProfileReader
     from target_rainfocus_attendees.rejects import Source
 
@@ -45,14 +47,21 @@ class Load:
         settings: Mapping[str, t.Any],
         write_state: Callable[[State], None],
         logger: logging.Logger,
+        stop: Stop,
     ) -> None:
         """Send nothing yet.
+
+        Args:
+            settings: Complete and checked.
+            write_state: Writes a state that is safe.
+            logger: Where the run is told.
+            stop: Heeded while this waits for something.
 
         Raises:
             SettingsError: A file cannot be opened.
         """
         self._dry_run: bool = settings["dry_run"]
-        self._delivery = _delivery(settings)
+        self._delivery = _delivery(settings, stop)
         self._checkpoints = Checkpoints()
         self._summary = Summary(settings["event_code"], dry_run=self._dry_run)
         rejects = named_path(settings, "rejects_path")
@@ -119,6 +128,17 @@ class Load:
         """Take a state that stands behind all records taken so far."""
         self._checkpoints.state(state)
 
+    def idle(self) -> None:
+        """Look after what is under way while no input comes.
+
+        Raises:
+            Exception: Going on is pointless.
+        """
+        self._collect()
+        self._check()
+        self._delivery.check()
+        self._checkpoint()
+
     def complete(self) -> None:
         """Wait for the outcome of everything.
 
@@ -138,23 +158,16 @@ class Load:
         """Say what became of records that are not stored.
 
         Raises:
-            NotStoredError: They are in no rejects file; or none is stored.
+            NotStoredError: They are in no rejects file; or nothing is stored.
         """
         if not self._summary.not_stored:
             return
-        if not self._rejects:
-            msg = (
-                f"{self._summary.failure()} The state stays before the first of them; "
-                "set rejects_path to keep them in a file."
-            )
-            raise NotStoredError(msg)
-        kept = f"They are in {self._rejects.path}: mend them and replay the file with --input."
-        if not self._summary.succeeded:
-            msg = f"{self._summary.failure()} {kept}"
-            raise NotStoredError(msg)
+        if not self._rejects or not self._summary.succeeded:
+            blame = f"{CHECK_EVENT} " if self._summary.all_sent_rejected else ""
+            raise NotStoredError(blame + self._not_stored_text())
         for reason in self._summary.reasons():
             self._logger.warning("%s", reason)
-        self._logger.warning("%d records were not stored. %s", self._summary.not_stored, kept)
+        self._logger.warning("%s", self._not_stored_text())
 
     def end(self, *, drain: bool = False) -> None:
         """Let what is running finish, say what the run came to and write the last safe state.
@@ -166,7 +179,7 @@ class Load:
             return
         self._ended = True
         if drain:
-            with suppress(Exception):
+            with suppress(Exception, SystemExit):
                 self._delivery.flush()
         self._delivery.close()
         self._collect()
@@ -181,8 +194,26 @@ class Load:
         """How far the run got, and how to go on, for the message that ends it."""
         stored = self._summary.stored
         if not stored or self._dry_run:
-            return "Nothing was stored."
-        return f"{stored:,} profiles were stored; run again to resume from the last state."
+            progress = "Nothing was stored."
+        else:
+            progress = f"{stored:,} profiles were stored; run again to resume from the last state."
+        return f"{self._not_stored_text()} {progress}".lstrip()
+
+    def _not_stored_text(self) -> str:
+        if not self._summary.not_stored:
+            return ""
+        if not self._rejects:
+            where = (
+                "The state stays before the first of them; set rejects_path to keep them in a file."
+            )
+        elif self._suspended:
+            where = (
+                f"Those that were rejected are left out of {self._rejects.path}, "
+                "and the state stays before them."
+            )
+        else:
+            where = f"They are in {self._rejects.path}: mend them and replay the file with --input."
+        return f"{self._summary.failure()} {where}"
 
     def _progress(self) -> None:
         self._collect()
@@ -230,27 +261,28 @@ class Load:
     def _check(self) -> None:
         summary = self._summary
         if self._may_be_event and summary.all_rejected:
-            raise RainFocusError(summary.failure())
+            raise RainFocusError(CHECK_EVENT)
         if self._max_rejects is not None and summary.not_stored > self._max_rejects:
-            msg = f"{summary.failure()} That is more than max_rejects ({self._max_rejects:,})."
+            self._resume()
+            msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
             raise RainFocusError(msg)
 
     def _checkpoint(self) -> None:
-        if self._activations:
-            self._activations.flush()
         if self._rejects:
             self._rejects.sync()
         state = self._checkpoints.take()
         if state is not None and not self._dry_run:
             self._write_state(state)
+        if self._activations:
+            self._activations.flush()
 
 
-def _delivery(settings: Mapping[str, t.Any]) -> Delivery | Rehearsal:
+def _delivery(settings: Mapping[str, t.Any], stop: Stop) -> Delivery | Rehearsal:
+    ledger = _ledger(settings)
     if settings["dry_run"]:
-        return Rehearsal(settings, _ledger(settings), named_path(settings, "dry_run_path"))
+        return Rehearsal(settings, ledger, named_path(settings, "dry_run_path"), stop)
 
     def open_store() -> Store:
-        ledger = _ledger(settings)
         store = AttendeeStore(settings)
         if not ledger:
             return store
@@ -258,7 +290,7 @@ def _delivery(settings: Mapping[str, t.Any]) -> Delivery | Rehearsal:
 
         return RememberingStore(store, ledger)
 
-    return Delivery(open_store, settings["concurrency"])
+    return Delivery(open_store, settings["concurrency"], stop)
 
 
 def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:
@@ -269,4 +301,6 @@ def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:
     from target_rainfocus_attendees.ledger import Ledger  # noqa: PLC0415
 
     place = f"{Connection.from_settings(settings).url('attendee')} {settings['event_code']}"
-    return Ledger(url, place)
+    longest_try = 2 * settings["request_timeout"] + MAX_RETRY_AFTER
+    lease = (settings["max_retries"] + 1) * longest_try
+    return Ledger(url, place, lease=lease, read_only=settings["dry_run"])

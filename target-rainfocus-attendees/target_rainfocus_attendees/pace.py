@@ -69,7 +69,7 @@ class Pace:
         self._in_flight += 1
 
     def answered(self, seconds: float) -> None:
-        """Give a turn back after an answer, or none, that took so long."""
+        """Give a turn back after an answer that took so long."""
         if not self._give_back():
             return
         self._pause = 0.0
@@ -83,6 +83,10 @@ class Pace:
             elif self._limit < self._most:
                 self._climb(min(self._limit + max(self._limit // 4, 1), self._most))
             self._usual = min(self._usual * DRIFT or median, median)
+
+    def failed(self) -> None:
+        """Give a turn back after something that tells nothing of how busy RainFocus is."""
+        self._give_back()
 
     def refused(self, status: int, retry_after: float | None) -> None:
         """Give a turn back after RainFocus has said that it is busy, and for how many seconds."""

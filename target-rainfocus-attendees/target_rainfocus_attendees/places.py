@@ -36,6 +36,8 @@ _COUNTRY_ALIASES = {
     "burma": "MM",
     "micronesia": "FM",
     "holland": "NL",
+    "republic of korea": "KR",
+    "dr congo": "CD",
 }
 """What people write and ISO 3166-1 does not list."""
 
@@ -44,6 +46,12 @@ _OUTLYING = {
     "CA": {},
 }
 """The countries whose states have codes, with the codes that FIPS 5-2 knows beyond ISO 3166-2."""
+
+
+_STATE_ALIASES = {
+    "US": {"d.c.": "DC", "washington dc": "DC", "washington d.c.": "DC", "washington, dc": "DC"},
+    "CA": {"newfoundland": "NL", "pei": "PE", "yukon territory": "YT"},
+}
 
 
 @lru_cache(maxsize=4096)
@@ -85,7 +93,8 @@ def _states(country: str) -> dict[str, str]:
     names = dict(_OUTLYING[country])
     for state in pycountry.subdivisions.get(country_code=country):  # type: ignore[no-untyped-call]
         names[state.code.removeprefix(f"{country}-")] = state.name
-    return {_folded(key): code for code, name in names.items() for key in (code, name)}
+    found = {_folded(key): code for code, name in names.items() for key in (code, name)}
+    return found | _STATE_ALIASES[country]
 
 
 def _folded(text: str) -> str:

@@ -24,6 +24,10 @@ HASHED_EMAIL = "email_lc_sha256"
 a request carries it under this name is assumed."""
 
 
+LEAST, MOST = -(2**63), 2**64 - 1
+"""The integers that a request can carry."""
+
+
 class InvalidProfileError(Exception):
     """A record cannot be sent; the text says why and holds no value."""
 
@@ -159,7 +163,9 @@ def _attribute(value: object) -> object:
         return None if None in values else [one for one in values if one not in ("", [])]
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, bool | int) and LEAST <= value <= MOST:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
         return value
     return None
 

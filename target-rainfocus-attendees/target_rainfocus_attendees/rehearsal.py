@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
 
     from target_rainfocus_attendees.delivery import Item
     from target_rainfocus_attendees.ledger import Ledger
+    from target_rainfocus_attendees.lines import Stop
 
 BATCH = 500
 """Profiles that the ledger is asked for at a time."""
@@ -28,7 +29,11 @@ class Rehearsal:
     """Takes profiles as `Delivery` does; signs in, so that wrong credentials show."""
 
     def __init__(
-        self, settings: Mapping[str, t.Any], ledger: Ledger | None, bodies: Path | None
+        self,
+        settings: Mapping[str, t.Any],
+        ledger: Ledger | None,
+        bodies: Path | None,
+        stop: Stop,
     ) -> None:
         """Do nothing yet.
 
@@ -36,11 +41,13 @@ class Rehearsal:
             settings: As for `AttendeeStore`.
             ledger: Read, to tell who is unchanged; never written.
             bodies: File for the bodies that would be sent, one a line; what it held is gone.
+            stop: Heeded while the token is awaited.
         """
         self._settings = settings
         self._ledger = ledger
         self._bodies: t.BinaryIO | None = None
         self._path = bodies
+        self._stop = stop
         self._begun = False
         self._waiting: list[Item] = []
         self._outcomes: list[Outcome] = []
@@ -72,6 +79,9 @@ class Rehearsal:
             word = "unchanged" if is_known else "stored"
             self._outcomes.append(Outcome(word, item.profile.identity, [item]))
 
+    def check(self) -> None:
+        """Do nothing: what fails here fails at once."""
+
     def outcomes(self) -> list[Outcome]:
         """The outcomes since the last call."""
         outcomes, self._outcomes = self._outcomes, []
@@ -90,7 +100,8 @@ class Rehearsal:
 
     def _begin(self) -> None:
         self._begun = True
-        asyncio.run(self._sign_in())
+        with self._stop.heeded():
+            asyncio.run(self._sign_in())
 
     def _open(self) -> None:
         if not self._path or self._bodies:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import typing as t
 from contextlib import contextmanager
@@ -14,12 +15,15 @@ from rainfocus_client.errors import SettingsError
 from rainfocus_client.jsonvalue import parse_json
 
 from target_rainfocus_attendees.files import open_private
+from target_rainfocus_attendees.wire import PACKAGE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from target_rainfocus_attendees.messages import Message
+
+logger = logging.getLogger(PACKAGE)
 
 TAIL = 1 << 20
 """Bytes: as far back as the beginning of an unfinished last line is looked for at a time."""
@@ -74,13 +78,14 @@ class Rejects:
             with self._locked() as file:
                 end = os.fstat(file).st_size
                 if end != self._end:
-                    end = _mend(file, end)
+                    end = _mend(self.path, file, end)
                     self._schemas.clear()
                 lines = b"".join(self._lines())
                 _write(file, lines)
                 os.fsync(file)
                 self._end = end + len(lines)
         except OSError as error:
+            self._end = -1
             msg = f"The rejects cannot be written ({error.strerror}): check rejects_path."
             raise SettingsError(msg) from error
         self._waiting.clear()
@@ -131,11 +136,10 @@ def _write(file: int, content: bytes) -> None:
         rest = rest[os.write(file, rest) :]
 
 
-def _mend(file: int, size: int) -> int:
+def _mend(path: Path, file: int, size: int) -> int:
     """End the last line of a file that was not finished, and give the file's length.
 
-    A line that was cut off is taken out: no state has passed its record. One that only lacks its
-    line feed gets it.
+    A line that was cut off goes to a file beside it. One that only lacks its line feed gets it.
     """
     line, start = b"", size
     while start > 0 and b"\n" not in line:
@@ -148,7 +152,14 @@ def _mend(file: int, size: int) -> int:
     try:
         parse_json(line)
     except ValueError:
+        aside = open_private(path.with_name(f"{path.name}.cut"), os.O_WRONLY | os.O_APPEND)
+        try:
+            _write(aside, line + b"\n")
+            os.fsync(aside)
+        finally:
+            os.close(aside)
         os.ftruncate(file, size - len(line))
+        logger.warning("The last line of %s was cut off; it is now in %s.cut.", path, path.name)
         return size - len(line)
     os.write(file, b"\n")
     return size + 1

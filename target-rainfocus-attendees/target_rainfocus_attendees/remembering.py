@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import typing as t
-from contextlib import suppress
 
 from rainfocus_client.errors import RainFocusError
 
@@ -29,6 +28,7 @@ class RememberingStore:
         self._wanted: list[tuple[Entry, asyncio.Future[Claim | None]]] = []
         self._done: list[tuple[Claim, bool]] = []
         self._called = asyncio.Event()
+        self._closing = False
 
     async def __aenter__(self) -> t.Self:
         """Open the store."""
@@ -38,11 +38,9 @@ class RememberingStore:
 
     async def __aexit__(self, *_: object) -> None:
         """Write down the last ones, and close both."""
-        self._clerk.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._clerk
-        with suppress(RainFocusError):  # what is not written down is only sent again
-            await asyncio.to_thread(self._ledger.settle, self._done)
+        self._closing = True
+        self._called.set()
+        await self._clerk
         self._ledger.close()
         await self._store.__aexit__()
 
@@ -72,14 +70,16 @@ class RememberingStore:
         return claim
 
     async def _keep(self) -> None:
-        while await self._called.wait():
+        while self._done or not self._closing:
+            await self._called.wait()
             self._called.clear()
             wanted, self._wanted = self._wanted, []
             done, self._done = self._done, []
             try:
                 # In this order: who was just stored may be wanted again.
-                claims = await asyncio.shield(asyncio.to_thread(self._turn, done, wanted))
+                claims = await asyncio.to_thread(self._turn, done, wanted)
             except RainFocusError as error:
+                # What was stored and is not written down is only sent again.
                 for _, future in wanted:
                     future.set_exception(error)
             else:

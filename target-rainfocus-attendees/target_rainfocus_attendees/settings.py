@@ -37,7 +37,8 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Identity",
         "description": (
             "What is sent to say who somebody is: the e-mail address, or in its place its "
-            "SHA-256. How RainFocus takes the hash is not public; it cannot make an attendee of it."
+            "SHA-256. How RainFocus takes the hash is not public; no attendee is made of it, so "
+            "that it goes with mode update."
         ),
     },
     "field_map": {
@@ -171,4 +172,7 @@ def check_own_settings(settings: Mapping[str, t.Any]) -> None:
                 f"Setting extra_fields names {field}, which the Attendee Store has: use field_map."
             )
             raise SettingsError(msg)
+    if settings.get("dry_run_path") and not settings["dry_run"]:
+        msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
+        raise SettingsError(msg)
     check_paths(settings)

@@ -63,7 +63,7 @@ class AttendeeSink(RecordSink):
         hashed = self.config["identity"] == HASHED_EMAIL
         columns = find_columns(schema, field_map, hashed=hashed)
         if EMAIL not in columns:
-            self._lack_email()
+            self._lack_email(schema, field_map.get(EMAIL))
             return None
         for field, dotted in field_map.items():
             if dotted and field not in columns:
@@ -89,8 +89,11 @@ class AttendeeSink(RecordSink):
             return None, []
         path = find_path(schema, field)
         if path is None:
-            self._lack("consent_field", field, "every record is filtered")
-            path = (field,)
+            msg = (
+                f"Stream {self.stream_name} has no column {field}, which consent_field names: "
+                "correct it, or leave the stream out with setting streams."
+            )
+            raise SettingsError(msg)
         return Consent(path, self.config["consent_values"]), [path]
 
     def _lack(self, setting: str, dotted: str, so: str) -> None:
@@ -98,8 +101,12 @@ class AttendeeSink(RecordSink):
             "Stream %s has no column %s, which %s names: %s.", self.stream_name, dotted, setting, so
         )
 
-    def _lack_email(self) -> None:
+    def _lack_email(self, schema: Message, dotted: str | None) -> None:
         lack = f"Stream {self.stream_name} has no e-mail field"
+        if dotted:
+            lack = f"{lack} {dotted}, which field_map names"
+        elif EMAIL in find_columns(schema, {}, hashed=True):
+            lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
         if self._chosen:
             msg = f"{lack}: take it out of setting streams, or name the field with field_map."
             raise SettingsError(msg)

@@ -16,7 +16,7 @@ ALL_REJECTED = 50
 """Rejections in a row, from the start, that mean it is not the records."""
 
 CHECK_EVENT = (
-    "RainFocus refused every profile: check that event_code is an event of this organisation."
+    "RainFocus refused every profile: check first that event_code is an event of this organisation."
 )
 
 
@@ -57,9 +57,14 @@ class Summary:
         return self._read - self._counts.total()
 
     @property
+    def all_sent_rejected(self) -> bool:
+        """Whether all that was sent was rejected."""
+        return bool(self._counts["rejected"]) and not self.succeeded
+
+    @property
     def all_rejected(self) -> bool:
         """Whether so much was rejected, and nothing stored, that it cannot be the records."""
-        return not self.succeeded and self._counts["rejected"] >= ALL_REJECTED
+        return self.all_sent_rejected and self._counts["rejected"] >= ALL_REJECTED
 
     def read(self) -> None:
         """Count a record."""
@@ -106,8 +111,10 @@ class Summary:
         return line
 
     def warnings(self) -> list[str]:
-        """One line for each field that had to be left out of some profiles."""
-        return [
+        """One line for each thing that was left out, of some profiles or altogether."""
+        filtered = self._counts["filtered"] - self._skipped
+        nothing = "Every record was filtered: check consent_field, consent_values and stream_maps."
+        return [nothing] * (filtered > 0 and filtered + self._skipped == self._read) + [
             f"{field} was left out of {count:,} profiles: its value could not be used."
             for field, count in sorted(self._dropped.items())
         ]
@@ -119,13 +126,14 @@ class Summary:
         ]
 
     def failure(self) -> str:
-        """Why records were not stored, in one line."""
+        """Why records were not stored, in one line; empty if all are."""
+        if not self.not_stored:
+            return ""
         counts = self._counts
         reasons = "; ".join(
             f"{reason} ({count:,})" for (_, reason), count in self._reasons.most_common()
         )
-        line = (
+        return (
             f"{self.not_stored:,} records were not stored ({counts['invalid']:,} invalid, "
             f"{counts['rejected']:,} rejected): {reasons}."
         )
-        return f"{CHECK_EVENT} {line}" if counts["rejected"] and not self.succeeded else line

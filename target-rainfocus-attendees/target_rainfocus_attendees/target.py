@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import json
 import logging
-import signal
 import sys
 import typing as t
 from functools import cached_property
@@ -20,6 +19,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import named_by
+from target_rainfocus_attendees.lines import Stop, lines
 from target_rainfocus_attendees.load import Load, NotStoredError
 from target_rainfocus_attendees.messages import InputError, MessageReader, UnknownStreamError
 from target_rainfocus_attendees.rejects import Source
@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
 
     import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.mapper import StreamMap
 
     from target_rainfocus_attendees.messages import Message
 
@@ -60,6 +61,7 @@ class TargetRainFocusAttendees(Target):
         Raises:
             SettingsError: They cannot work.
         """
+        self._stop = Stop()
         super().__init__(**kwargs)
         if not self.metrics_logger.isEnabledFor(logging.DEBUG):
             # The summary line says the same (see summary.py).
@@ -71,7 +73,7 @@ class TargetRainFocusAttendees(Target):
     @cached_property
     def load(self) -> Load:
         """The run that all sinks take part in."""
-        return Load(self.config, self._write_state_message, self.logger)
+        return Load(self.config, self._write_state_message, self.logger, self._stop)
 
     @classmethod
     @override
@@ -93,11 +95,8 @@ class TargetRainFocusAttendees(Target):
         )
         source = file_input or sys.stdin
         target.check_input(source)
-        if isinstance(source, io.TextIOWrapper):
-            # A byte that is not UTF-8 costs its value, not the run.
-            source.reconfigure(encoding="utf-8", errors="surrogateescape")
         try:
-            target.process_lines(file_input)
+            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, target.load.idle)))
             target.process_endofpipe()
         except NotStoredError:
             raise
@@ -194,12 +193,23 @@ class TargetRainFocusAttendees(Target):
         context = {"source": Source(self._schema_messages[stream], message_dict)}
         is_filtered = True
         for stream_map in self.mapper.stream_maps[stream]:
-            record = stream_map.transform(message_dict["record"].copy())
+            record = self._mapped(stream_map, message_dict)
             if record is not None:
                 is_filtered = False
                 self.get_sink(stream_map.stream_alias).process_record(record, context)
         if is_filtered:
             self.load.filter()
+
+    @staticmethod
+    def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
+        try:
+            return stream_map.transform(message["record"].copy())
+        except Exception as error:  # noqa: BLE001, an expression can raise anything
+            msg = (
+                f"A stream map of stream {message['stream']} cannot be used on a record "
+                f"({type(error).__name__}): check its expressions in stream_maps."
+            )
+            raise SettingsError(msg) from None
 
     @override
     def _process_state_message(self, message_dict: Message) -> None:
@@ -217,9 +227,13 @@ class TargetRainFocusAttendees(Target):
 
     @override
     def _write_state_message(self, state: Message) -> None:
-        try:
-            super()._write_state_message(state)
-        except BrokenPipeError as error:
+        try:  # not as the SDK does, which logs the state
+            sys.stdout.write(f"{json.dumps(state)}\n")
+            sys.stdout.flush()
+        except (
+            BrokenPipeError,
+            AttributeError,
+        ) as error:  # closed by the reader, or from the start
             msg = "The next command in the pipe ended early: see its messages."
             raise RainFocusError(msg) from error
 
@@ -229,5 +243,5 @@ class TargetRainFocusAttendees(Target):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Unwind to `invoke`; here, in the middle of anything, no lock may be taken."""
-        sys.exit(128 + signal.Signals(signum))
+        """Ask the run to stop; here, in the middle of anything, nothing may be raised."""
+        self._stop.request(128 + signum)

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
-    from .conftest import Postgres
+    from tests.conftest import Postgres
 
 Json: t.TypeAlias = dict[str, t.Any]
 

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
-    from .conftest import Postgres
+    from tests.conftest import Postgres
 
 pytestmark = pytest.mark.xdist_group("postgres")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -13,12 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from rainfocus_sandbox.seed import Sizes
 from rainfocus_sandbox.testing import running
 from target_rainfocus_attendees.__main__ import main
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from rainfocus_sandbox.testing import RunningSandbox
 
@@ -57,6 +59,13 @@ class Ended(t.NamedTuple):
     def summary(self) -> str:
         (line,) = (line for line in self.lines("INFO") if "Attendee Store" in line)
         return line.partition("| Attendee Store ")[2]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of the summary line that are not 0."""
+        parts = self.summary.partition(": ")[2].partition(" in ")[0].split(", ")
+        numbers = {word: int(n.replace(",", "")) for n, word in (part.split() for part in parts)}
+        return {word: number for word, number in numbers.items() if number}
 
 
 def record(email: object, **fields: object) -> Json:
@@ -186,6 +195,16 @@ def call(
     return call
 
 
+def settings_for(url: str) -> Json:
+    return {
+        "org_id": "acme",
+        "api_url": f"{url}/api",
+        "client_id": "someone",
+        "client_secret": "hush-hush-secret",
+        "event_code": EVENT,
+    }
+
+
 class Script:
     """A server that answers `attendee/store` as a test says; the sandbox never misbehaves."""
 
@@ -198,13 +217,7 @@ class Script:
 
     @property
     def settings(self) -> Json:
-        return {
-            "org_id": "acme",
-            "api_url": f"{self.url}/api",
-            "client_id": "someone",
-            "client_secret": "hush-hush-secret",
-            "event_code": EVENT,
-        }
+        return settings_for(self.url)
 
     url = ""
 
@@ -257,5 +270,82 @@ def script() -> Callable[..., t.ContextManager[Script]]:
             server.shutdown()
             thread.join()
             server.server_close()
+
+    return serve
+
+
+Reply: t.TypeAlias = tuple[int, Json, dict[str, str]]
+
+
+class LoopServer:
+    """An Attendee Store in memory, in a loop of its own: for what threads are too slow for.
+
+    Everything but `url` and what is read after the run belongs to the loop.
+    """
+
+    def __init__(self, answer: Callable[[LoopServer, Json], Awaitable[Reply]]) -> None:
+        self.answer = answer
+        self.people: dict[str, Json] = {}
+        self.bodies: list[Json] = []
+        self.in_flight = 0
+        self.url = ""
+
+    @property
+    def settings(self) -> Json:
+        return settings_for(self.url)
+
+    def keep(self, body: Json) -> Reply:
+        """Store a profile as RainFocus would."""
+        self.people.setdefault(body["email"].strip().lower(), {}).update(body)
+        return 200, {"responseCode": "0"}, {}
+
+    async def open(self) -> None:
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.01)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def close(self) -> None:
+        """Hang up on everybody, and listen no more."""
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        if request.path.endswith("/oidc/token"):
+            return web.json_response({"access_token": "token"})
+        body = await request.json()
+        self.bodies.append(body)
+        self.in_flight += 1
+        try:
+            status, reply, headers = await self.answer(self, body)
+        finally:
+            self.in_flight -= 1
+        return web.json_response(reply, status=status, headers=headers)
+
+
+async def _keep(server: LoopServer, body: Json) -> Reply:
+    return server.keep(body)
+
+
+@pytest.fixture
+def loop_server() -> Callable[..., t.ContextManager[LoopServer]]:
+    @contextmanager
+    def serve(
+        answer: Callable[[LoopServer, Json], Awaitable[Reply]] = _keep,
+    ) -> Iterator[LoopServer]:
+        server = LoopServer(answer)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(server.open(), loop).result()
+            yield server
+        finally:
+            asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
     return serve

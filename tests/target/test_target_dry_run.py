@@ -104,6 +104,7 @@ def test_the_bodies_are_those_that_are_sent_without_dry_run(
     call(messages, rehearsing)
     (body,) = bodies_in(path)
     path.write_text("mine")
+    del rehearsing["dry_run_path"]
     assert call(messages, rehearsing | {"dry_run": False}).code == 0
     assert stored()["ada@example.com"].items() >= body.items()
     assert path.read_text() == "mine"

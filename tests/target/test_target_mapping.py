@@ -557,7 +557,6 @@ def test_a_bad_attribute_is_left_out_and_counted(send: Send) -> None:
     [
         ({"field_map": {"city": "place.town"}}, "place.town, which field_map names"),
         ({"extra_fields": {"diet": "food"}}, "food, which extra_fields names"),
-        ({"consent_field": "agreed"}, "agreed, which consent_field names"),
     ],
     ids=str,
 )
@@ -567,12 +566,34 @@ def test_a_setting_that_names_a_column_that_is_not_there_is_told_once(
     sent = send(stream("people", {"email": ADA, "city": "Lehi"}, {"email": USER}), **setting)
     (warning,) = sent.ended.lines("WARNING")
     assert f"Stream people has no column {named}" in warning
-    kept = [] if "consent_field" in setting else [{"email": ADA}, {"email": USER}]
-    kept = [
-        body | {"city": "Lehi"} if "extra_fields" in setting and body["email"] == ADA else body
-        for body in kept
-    ]
-    assert sent.bodies == kept
+    city = {"city": "Lehi"} if "extra_fields" in setting else {}
+    assert sent.bodies == [{"email": ADA} | city, {"email": USER}]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"consent_field": "agreed"}, "Stream people has no column agreed, which consent_field"),
+        (
+            {"streams": ["people"], "field_map": {"email": "x.y"}},
+            "no e-mail field x.y, which field",
+        ),
+    ],
+    ids=str,
+)
+def test_a_column_without_which_nothing_would_be_sent_is_an_error(
+    send: Send, setting: Json, said: str
+) -> None:
+    sent = send(stream("people", {"email": ADA}), **setting)
+    assert sent.ended.code == 1
+    assert said in sent.ended.error
+    assert not sent.bodies
+
+
+def test_that_everything_is_filtered_is_told(send: Send) -> None:
+    sent = send(stream("people", {"email": ADA, "ok": "ja"}), consent_field="ok")
+    (warning,) = sent.ended.lines("WARNING")
+    assert "Every record was filtered: check consent_field, consent_values" in warning
 
 
 @pytest.mark.parametrize(
