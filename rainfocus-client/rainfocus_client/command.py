@@ -15,13 +15,18 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _check_log_level() -> None:
-    level = os.environ.get("LOGLEVEL", "INFO").upper()
-    if level not in logging.getLevelNamesMapping():
-        os.environ["LOGLEVEL"] = "INFO"
-        if level:
-            msg = "LOGLEVEL is not a level: give debug, info, warning or error."
+def run_plugin(plugin: t.Any) -> t.NoReturn:  # noqa: ANN401
+    """Run the command line of a tap or target and leave the process."""
+
+    def command() -> None:
+        wrong = _wrong_log_levels(plugin.name)
+        cli = plugin.cli  # sets the log up
+        if wrong:
+            msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
             raise SettingsError(msg)
+        cli()
+
+    run_command(command, plugin.logger)
 
 
 def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoReturn:
@@ -31,7 +36,6 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
     shown.
     """
     try:
-        _check_log_level()
         command()
     except RainFocusError as error:
         logger.error("%s", error)  # noqa: TRY400
@@ -49,3 +53,14 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
     else:
         sys.exit(0)
     sys.exit(1)
+
+
+def _wrong_log_levels(plugin: str) -> list[str]:
+    """The variables that name no level; they are unset, so that the log can be set up."""
+    names = (f"{plugin.upper().replace('-', '_')}_LOGLEVEL", "LOGLEVEL")
+    given = {name: os.environ[name] for name in names if name in os.environ}
+    levels = logging.getLevelNamesMapping()
+    unknown = [name for name, level in given.items() if level.upper() not in levels]
+    for name in unknown:
+        del os.environ[name]
+    return [name for name in unknown if given[name]]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import time
 import typing as t
 from contextlib import suppress
 
-from rainfocus_client.command import run_command
+from rainfocus_client.command import run_plugin
 
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
@@ -24,10 +25,13 @@ def main() -> t.NoReturn:
         lambda record: "Skipping parse of env" not in str(record.msg)
     )
     try:
-        run_command(TargetRainFocusAttendees.cli, TargetRainFocusAttendees.logger)
+        run_plugin(TargetRainFocusAttendees)
     except SystemExit as ended:
         if ended.code == 1 and not any(word.startswith("--input") for word in sys.argv):
             read_on()
+        # Python takes its handlers down before it ends: a signal would kill what is done.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         raise
 
 

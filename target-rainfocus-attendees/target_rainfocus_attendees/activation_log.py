@@ -28,12 +28,13 @@ class ActivationLog:
             SettingsError: It cannot be opened.
         """
         try:
-            self._file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "ab")
+            self._file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0)
         except OSError as error:
             raise _unwritable(error) from error
+        self._lines: list[bytes] = []
 
     def add(self, outcome: Outcome) -> None:
-        """Write what one request, with its repeats, came to; one never made is left out."""
+        """Take what one request, with its repeats, came to; one never made is left out."""
         exchange = outcome.exchange
         if exchange is None or not exchange.attempts:
             return
@@ -47,10 +48,7 @@ class ActivationLog:
             "attempts": exchange.attempts,
             "milliseconds": round(1000 * exchange.seconds, 1),
         }
-        try:
-            self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        except OSError as error:
-            raise _unwritable(error) from error
+        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:
         """Hand to the system what was added.
@@ -58,15 +56,20 @@ class ActivationLog:
         Raises:
             SettingsError: It cannot be written.
         """
+        lines, self._lines = self._lines, []
         try:
-            self._file.flush()
+            rest = memoryview(b"".join(lines))
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise _unwritable(error) from error
 
     def close(self) -> None:
         """Close the file."""
-        self.flush()
-        self._file.close()
+        try:
+            self.flush()
+        finally:
+            self._file.close()
 
 
 def _unwritable(error: OSError) -> SettingsError:

@@ -13,7 +13,7 @@ from aiolimiter import AsyncLimiter
 from rainfocus_client.connection import Connection
 from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import AuthenticationError, ParameterError, TokenRefusedError
-from rainfocus_client.judgement import judge, refusal, response_code
+from rainfocus_client.judgement import SUCCESS_CODE, judge, refusal, response_code
 from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
 
@@ -146,6 +146,8 @@ class AttendeeStore:
         await self._pace.turn()
         if self._limiter:
             await self._wire.wait_for(self._limiter.acquire())
+            while await self._pace.rest():
+                await self._wire.wait_for(self._limiter.acquire())
         exchange.attempts += 1
         exchange.status = exchange.code = None
         began = time.monotonic()
@@ -156,7 +158,10 @@ class AttendeeStore:
             raise
         if reply.status in BUSY:
             self._pace.refused(reply.status, parse_retry_after(reply.headers))
-        elif reply.status >= HTTPStatus.BAD_REQUEST:
+        elif reply.status >= HTTPStatus.BAD_REQUEST or response_code(reply.body) not in {
+            None,
+            SUCCESS_CODE,
+        }:
             self._pace.failed()
         else:
             self._pace.answered(time.monotonic() - began)

@@ -170,8 +170,15 @@ def _engine(url: str, *, read_only: bool) -> sa.Engine:
         msg = "Setting ledger_url names no file: give it as sqlite:///ledger.db."
         raise SettingsError(msg)
     if read_only:
-        query = {"mode": "ro", "uri": "true"}
-        return sa.create_engine(parts.set(database=f"file:{parts.database}", query=query))
+        query = {"mode": "rw", "uri": "true"}
+        engine = sa.create_engine(parts.set(database=f"file:{parts.database}", query=query))
+
+        @sa.event.listens_for(engine, "connect")
+        def keep(connection: t.Any, _: object) -> None:  # noqa: ANN401
+            # With mode=ro the files of the write-ahead log would be left behind.
+            connection.execute("PRAGMA query_only=ON")
+
+        return engine
     engine = sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
 
     @sa.event.listens_for(engine, "connect")

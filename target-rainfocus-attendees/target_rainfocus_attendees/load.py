@@ -186,9 +186,11 @@ class Load:
         for warning in self._summary.warnings():
             self._logger.warning("%s", warning)
         self._logger.info("%s", self._summary.line())
-        self._checkpoint()
-        if self._activations:
-            self._activations.close()
+        try:
+            self._checkpoint()
+        finally:
+            if self._activations:
+                self._activations.close()
 
     def progress_text(self) -> str:
         """How far the run got, and how to go on, for the message that ends it."""
@@ -263,6 +265,8 @@ class Load:
         if self._may_be_event and summary.all_rejected:
             raise RainFocusError(CHECK_EVENT)
         if self._max_rejects is not None and summary.not_stored > self._max_rejects:
+            # What is still on its way is put away like the others.
+            self._may_be_event = False
             self._resume()
             msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
             raise RainFocusError(msg)

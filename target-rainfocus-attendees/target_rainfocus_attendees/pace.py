@@ -64,9 +64,16 @@ class Pace:
             await self._wait_for(self._turns.acquire())
         else:
             await self._turns.acquire()
+        await self.rest()
+        self._in_flight += 1
+
+    async def rest(self) -> bool:
+        """Wait for the end of a pause, and say whether there was one."""
+        rested = False
         while (seconds := self._resume_at - time.monotonic()) > 0:
             await self._wait_for(asyncio.sleep(seconds))
-        self._in_flight += 1
+            rested = True
+        return rested
 
     def answered(self, seconds: float) -> None:
         """Give a turn back after an answer that took so long."""

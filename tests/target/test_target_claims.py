@@ -1,0 +1,137 @@
+"""What the ledger holds: claims that end, one entry per person, and nothing new in a dry run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+import typing as t
+from contextlib import closing
+
+import pytest
+
+if t.TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Json = dict[str, t.Any]
+    Call = Callable[..., t.Any]
+    Start = Callable[..., subprocess.Popen[str]]
+    Stored = Callable[[], dict[str, Json]]
+    Singer = t.Any
+    Server = t.Any
+    Serve = Callable[..., t.ContextManager[Server]]
+
+RETRIES, TIMEOUT, LONGEST_WAIT = 1, 10, 300
+LEASE = (RETRIES + 1) * (2 * TIMEOUT + LONGEST_WAIT)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def server(loop_server: Serve) -> Iterator[Server]:
+    with loop_server() as serving:
+        yield serving
+
+
+def ada(singer: Singer, value: str = "Ada") -> list[Json]:
+    return [singer.schema, singer.record("ada@example.com", firstname=value), singer.state(1)]
+
+
+def test_the_claim_of_a_run_that_was_killed_runs_out_though_others_go_on(
+    call: Call, start: Start, singer: Singer, loop_server: Serve, ledger: Path
+) -> None:
+    arrived = threading.Event()
+
+    async def answer(server: Server, body: Json) -> tuple[int, Json, dict[str, str]]:
+        if not arrived.is_set():
+            arrived.set()
+            await asyncio.sleep(20)
+        return t.cast("tuple[int, Json, dict[str, str]]", server.keep(body))
+
+    outcomes: list[str] = []
+    with loop_server(answer) as server:
+        settings = server.settings | {
+            "ledger_url": f"sqlite:///{ledger}",
+            "max_retries": RETRIES,
+            "request_timeout": TIMEOUT,
+        }
+        with start(settings) as process:
+            assert process.stdin
+            process.stdin.write("".join(f"{json.dumps(message)}\n" for message in ada(singer)))
+            process.stdin.flush()
+            assert arrived.wait(10)
+            process.kill()
+        for _ in range(6):
+            ended = call(ada(singer), settings)
+            assert ended.code == 0
+            outcomes += set(ended.counts) - {"read"}
+            with closing(sqlite3.connect(ledger)) as other, other:
+                other.execute(
+                    "UPDATE rainfocus_attendee_ledger SET claimed_at = claimed_at - ?",
+                    [LEASE / 3.5],
+                )
+    # Until then the request of the killed run might still arrive.
+    assert outcomes == ["stored"] * 5 + ["unchanged"]
+
+
+def test_a_person_has_one_entry_by_address_or_by_hash(
+    call: Call, singer: Singer, settings: Json, stored: Stored, ledger: Path
+) -> None:
+    settings |= {"ledger_url": f"sqlite:///{ledger}"}
+    by_hash = {"identity": "email_lc_sha256"}
+    for value, change in (("A", {}), ("B", by_hash), ("A", {}), ("B", by_hash)):
+        ended = call(ada(singer, value), settings | change)
+        assert ended.counts == {"read": 1, "stored": 1}
+        assert stored()["ada@example.com"]["firstname"] == value
+    assert call(ada(singer, "B"), settings | by_hash).counts == {"read": 1, "unchanged": 1}
+    with closing(sqlite3.connect(ledger)) as other:
+        assert other.execute("SELECT count(*) FROM rainfocus_attendee_ledger").fetchone() == (1,)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.glob("ledger*")}
+
+
+def test_a_dry_run_makes_no_ledger(
+    call: Call, singer: Singer, server: Server, ledger: Path, tmp_path: Path
+) -> None:
+    settings = server.settings | {"ledger_url": f"sqlite:///{ledger}", "dry_run": True}
+    ended = call(ada(singer), settings)
+    assert ended.code == 0, ended.log
+    assert "1 read, 1 would be stored" in ended.log
+    assert files(tmp_path) == {}
+
+
+def test_a_dry_run_reads_a_ledger_and_changes_nothing_of_it(
+    call: Call, singer: Singer, server: Server, ledger: Path, tmp_path: Path
+) -> None:
+    settings = server.settings | {"ledger_url": f"sqlite:///{ledger}"}
+    assert call(ada(singer), settings).counts == {"read": 1, "stored": 1}
+    before = files(tmp_path)
+    assert ledger.name in before
+    ended = call([*ada(singer), singer.record("bob@example.com")], settings | {"dry_run": True})
+    assert ended.code == 0, ended.log
+    assert "2 read, 1 would be stored, 1 unchanged" in ended.log
+    assert ended.states == []
+    assert files(tmp_path) == before
+    assert len(server.bodies) == 1
+    assert call(ada(singer), settings).counts == {"read": 1, "unchanged": 1}
+
+
+def test_a_dry_run_takes_a_database_without_a_ledger_as_an_empty_one(
+    call: Call, singer: Singer, server: Server, ledger: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(ledger)) as other:
+        other.execute("CREATE TABLE mine (a)")
+    before = files(tmp_path)
+    settings = server.settings | {"ledger_url": f"sqlite:///{ledger}", "dry_run": True}
+    ended = call(ada(singer), settings)
+    assert ended.code == 0, ended.log
+    assert "1 read, 1 would be stored" in ended.log
+    assert files(tmp_path) == before
