@@ -25,6 +25,9 @@ QUEUED_PER_WORKER = 4
 BURST = 16
 """Records that are read at a time while the queue is full: reading holds the loop up."""
 
+WAKING_DELAY = 0.001
+"""Seconds before the reader is woken: answers come in clumps, and reading would hold one up."""
+
 SWITCH_INTERVAL = 0.0005
 """Seconds after which the reading thread gives the interpreter back to the loop."""
 
@@ -110,6 +113,7 @@ class Delivery:
         self._in_flight: set[str] = set()
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
         self._halted = False
+        self._is_waking = False
 
     def submit(self, item: Item) -> None:
         """Hand over a profile; waits while enough of them are on their way.
@@ -247,8 +251,15 @@ class Delivery:
         with self._changed:
             self._unsettled -= len(outcome.items)
             self._outcomes.append(outcome)
-            if self._unsettled <= self._awaited:
-                self._changed.notify()
+            is_awaited = self._unsettled <= self._awaited
+        if is_awaited and not self._is_waking:
+            self._is_waking = True
+            asyncio.get_running_loop().call_later(WAKING_DELAY, self._wake)
+
+    def _wake(self) -> None:
+        self._is_waking = False
+        with self._changed:
+            self._changed.notify()
 
     def _fail(self, failure: Exception) -> None:
         self._halt()
