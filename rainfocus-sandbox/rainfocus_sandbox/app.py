@@ -15,6 +15,8 @@ from rainfocus_sandbox.control import control_routes
 from rainfocus_sandbox.faultcontrol import fault_routes
 from rainfocus_sandbox.faultgate import FaultGate
 from rainfocus_sandbox.oauth import TokenEndpoint
+from rainfocus_sandbox.pushcontrol import push_routes
+from rainfocus_sandbox.pusher import Pusher
 
 if t.TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -24,15 +26,20 @@ if t.TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from rainfocus_sandbox.faults import Faults
+    from rainfocus_sandbox.pushes import Pushes
     from rainfocus_sandbox.store import Store
 
 _COMMIT_INTERVAL_S = 0.05
 
 
 def create_app(
-    store: Store, faults: Faults, stop: Callable[[], None], date: Callable[[], str]
+    store: Store,
+    faults: Faults,
+    pushes: Pushes,
+    stop: Callable[[], None],
+    date: Callable[[], str],
 ) -> Starlette:
-    """Return the application over `store`, with `faults`.
+    """Return the application over `store`, with `faults` and `pushes`.
 
     `stop` is what `POST /sandbox/stop` calls, `date` returns the `Date` of replies.
 
@@ -42,11 +49,16 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        committing = asyncio.create_task(_commit_regularly(store))
+        tasks = [
+            asyncio.create_task(_commit_regularly(store)),
+            asyncio.create_task(Pusher(pushes.outbox).run()),
+        ]
         yield
-        committing.cancel()
-        with suppress(asyncio.CancelledError):
-            await committing
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
         store.commit()
 
     async def answer_not_found(_request: Request, _error: Exception) -> Response:
@@ -61,6 +73,7 @@ def create_app(
             Route("/api/{path:path}", guarded(Api(store))),
             *control_routes(store, faults, stop),
             *fault_routes(faults),
+            *push_routes(pushes),
         ],
         exception_handlers={404: answer_not_found},
         lifespan=lifespan,

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from rainfocus_sandbox import daemon, remote, report
-from rainfocus_sandbox.customer import ORG_ID
+from rainfocus_sandbox.customer import LAST_YEAR, ORG_ID
 from rainfocus_sandbox.errors import SandboxError
 from rainfocus_sandbox.faults import KINDS, Fault, Kind
+from rainfocus_sandbox.integration import DEFAULT_TIMEOUT_S
 from rainfocus_sandbox.remote import Occupant, occupant
 from rainfocus_sandbox.seed import Sizes, seed
 from rainfocus_sandbox.server import DEFAULT_PORT, HOST, serve
@@ -202,6 +203,130 @@ def faults_command(target: _Target, *, clear: bool) -> None:
     _require_sandbox(target)
     left = remote.clear_faults(target.port) if clear else remote.faults(target.port)
     click.echo(report.faults_table(left) if left else "Nothing is set to go wrong.")
+
+
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def integration(context: click.Context) -> None:
+    """Show where experience events are pushed to."""
+    if context.invoked_subcommand is None:
+        target = t.cast("_Target", context.obj)
+        _require_sandbox(target)
+        click.echo(report.integration_line(remote.integration(target.port)))
+
+
+@integration.command("set")
+@click.option(
+    "--url",
+    required=True,
+    envvar=f"{_ENV}_INTEGRATION_URL",
+    show_envvar=True,
+    help="The streaming endpoint, with its inlet.",
+)
+@click.option(
+    "--flow-id",
+    required=True,
+    envvar=f"{_ENV}_INTEGRATION_FLOW_ID",
+    show_envvar=True,
+    help="The dataflow id.",
+)
+@click.option(
+    "--token",
+    envvar=f"{_ENV}_INTEGRATION_TOKEN",
+    show_envvar=True,
+    help="The Bearer token, if the endpoint wants one.",
+)
+@click.option(
+    "--timeout",
+    type=float,
+    default=DEFAULT_TIMEOUT_S,
+    show_default=True,
+    envvar=f"{_ENV}_INTEGRATION_TIMEOUT",
+    show_envvar=True,
+    help="How many seconds an attempt may take.",
+)
+@click.pass_obj
+def set_integration(target: _Target, /, **fields: t.Any) -> None:  # noqa: ANN401
+    """Push experience events to an endpoint from now on."""
+    _require_sandbox(target)
+    click.echo(report.integration_line(remote.set_integration(target.port, fields)))
+
+
+@integration.command("remove")
+@click.pass_obj
+def remove_integration(target: _Target) -> None:
+    """Push nothing any more; what waits goes on waiting."""
+    _require_sandbox(target)
+    remote.remove_integration(target.port)
+    click.echo(report.integration_line(remote.integration(target.port)))
+
+
+def _happening_options(command: _Command) -> _Command:
+    """Give `command` the options of all that happens to attendees."""
+    for option in (
+        click.option("--attendee", metavar="ID", help="The attendee; else drawn at random."),
+        click.option("--count", type=click.IntRange(min=1), default=1, show_default=True),
+        click.option(
+            "--event", default=LAST_YEAR.code, show_default=True, help="The code of the event."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_happening_options
+@click.option("--session", metavar="ID", help="The session; else drawn at random.")
+@click.pass_obj
+def schedule(target: _Target, /, **options: t.Any) -> None:  # noqa: ANN401
+    """Schedule sessions for attendees, and push that."""
+    _happen(target, "schedule", options)
+
+
+@cli.command()
+@_happening_options
+@click.pass_obj
+def register(target: _Target, /, **options: t.Any) -> None:  # noqa: ANN401
+    """Register attendees, those who are not registered first, and push that."""
+    _happen(target, "register", options)
+
+
+@cli.command()
+@_happening_options
+@click.option("--exhibitor", metavar="ID", help="The exhibitor; else drawn at random.")
+@click.option("--note", help="The note of the lead; else one of a few.")
+@click.pass_obj
+def scan_lead(target: _Target, /, **options: t.Any) -> None:  # noqa: ANN401
+    """Scan attendees at exhibitors, which makes leads, and push that."""
+    _happen(target, "scan-lead", options)
+
+
+def _happen(target: _Target, name: str, options: dict[str, t.Any]) -> None:
+    _require_sandbox(target)
+    made = remote.happen(target.port, name, options)
+    click.echo(
+        f"{name}: {options['count']} done, "
+        + (f"{len(made)} events to push." if made else "no integration is set to push to.")
+    )
+
+
+@cli.command()
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0,
+    show_default=True,
+    help="How many seconds to wait until all is sent; exit code 1 if it is not.",
+)
+@click.pass_context
+def pushes(context: click.Context, wait: float) -> None:
+    """Show how many events wait and were sent, and how many attempts failed."""
+    target = t.cast("_Target", context.obj)
+    _require_sandbox(target)
+    tally = remote.settled(target.port, wait)
+    click.echo(report.tally_line(tally))
+    if wait and tally.waiting:
+        context.exit(1)
 
 
 def _require_sandbox(target: _Target) -> None:

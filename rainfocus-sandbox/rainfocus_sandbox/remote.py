@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import http.client
+import time
 import typing as t
 from contextlib import closing
 from dataclasses import asdict
@@ -11,10 +12,13 @@ from dataclasses import asdict
 import orjson
 
 from rainfocus_sandbox.control import NAME
+from rainfocus_sandbox.errors import SandboxError
 from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.outbox import Tally
 from rainfocus_sandbox.server import HOST
 
 _PATIENCE_S = 5
+_POLL_S = 0.05
 
 
 class Occupant(enum.Enum):
@@ -68,6 +72,47 @@ def add_fault(port: int, fault: Fault) -> list[Fault]:
 def clear_faults(port: int) -> list[Fault]:
     """Clear the faults of the sandbox on `port` and return what is left: none."""
     return _faults(call(port, "DELETE", "/sandbox/faults"))
+
+
+def set_integration(port: int, fields: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Set the Integration Profile of the sandbox on `port` and return what may be told of it."""
+    return _asked(call(port, "POST", "/sandbox/integration", fields))
+
+
+def integration(port: int) -> dict[str, t.Any] | None:
+    """Return what may be told of the Integration Profile of the sandbox on `port`."""
+    return t.cast("dict[str, t.Any] | None", call(port, "GET", "/sandbox/integration"))
+
+
+def remove_integration(port: int) -> None:
+    """Remove the Integration Profile of the sandbox on `port`."""
+    call(port, "DELETE", "/sandbox/integration")
+
+
+def happen(port: int, name: str, fields: t.Mapping[str, t.Any]) -> list[str]:
+    """Let things happen in the sandbox on `port` and return the ids of their transmissions."""
+    answer = _asked(call(port, "POST", f"/sandbox/{name}", fields, timeout=None))
+    return t.cast("list[str]", answer["transmission_ids"])
+
+
+def tally(port: int) -> Tally:
+    """Return what has become of the pushes of the sandbox on `port`."""
+    return Tally(**call(port, "GET", "/sandbox/pushes"))
+
+
+def settled(port: int, wait_s: float) -> Tally:
+    """Return the same as `tally` as soon as nothing waits, or after `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    while (found := tally(port)).waiting and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return found
+
+
+def _asked(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the answer, unless what was asked cannot be done."""
+    if "error" in answer:
+        raise SandboxError(answer["error"])
+    return answer
 
 
 def _faults(answer: t.Iterable[dict[str, t.Any]]) -> list[Fault]:

@@ -11,6 +11,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rainfocus_sandbox.faults import Fault
+    from rainfocus_sandbox.outbox import Tally
     from rainfocus_sandbox.store import LoggedCall
 
 
@@ -51,6 +52,22 @@ def faults_table(faults: Iterable[Fault]) -> str:
                 for f in faults
             ),
         ]
+    )
+
+
+def integration_line(found: Mapping[str, t.Any] | None) -> str:
+    """Show where events are pushed to, without the secrets."""
+    if found is None:
+        return "No integration is set: nothing is pushed."
+    token = "with a Bearer token" if found["has_token"] else "without a token"
+    return f"Events are pushed to {found['host']}, dataflow {found['flow_id']}, {token}."
+
+
+def tally_line(tally: Tally) -> str:
+    """Show what has become of the pushes."""
+    last = f", the last one with {tally.last_failure}" if tally.last_failure else ""
+    return (
+        f"{tally.waiting} events wait, {tally.sent} were sent; {tally.failed} attempts failed{last}"
     )
 
 

@@ -49,3 +49,26 @@ CREATE TABLE api_log (
     milliseconds REAL NOT NULL,
     records INTEGER NOT NULL
 );
+
+-- At most one row each: where events are pushed to, and what has become of them.
+CREATE TABLE integration (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    url TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    token TEXT,
+    timeout_s REAL NOT NULL
+);
+CREATE TABLE push_tally (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    sent INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    last_failure TEXT NOT NULL
+);
+INSERT INTO push_tally VALUES (1, 0, 0, '');
+
+CREATE TABLE outbox (
+    position INTEGER PRIMARY KEY,
+    transmission_id TEXT NOT NULL UNIQUE,
+    body BLOB NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0
+);

@@ -12,6 +12,7 @@ from rainfocus_sandbox.app import create_app
 from rainfocus_sandbox.errors import SandboxError
 from rainfocus_sandbox.faults import Faults
 from rainfocus_sandbox.hangup import HangUpProtocol
+from rainfocus_sandbox.pushes import Pushes
 from rainfocus_sandbox.seed import Sizes, seed
 from rainfocus_sandbox.store import Store
 
@@ -28,7 +29,8 @@ class Server(uvicorn.Server):
     def __init__(self, store: Store) -> None:
         """Serve `store`, without an access log: its query strings would hold e-mail addresses."""
         self.faults = Faults()
-        app = create_app(store, self.faults, self.stop, self.date)
+        self.pushes = Pushes(store)
+        app = create_app(store, self.faults, self.pushes, self.stop, self.date)
         super().__init__(
             uvicorn.Config(
                 app,

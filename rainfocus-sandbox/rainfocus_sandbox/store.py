@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 import typing as t
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from importlib import resources
 from itertools import islice
@@ -21,7 +21,7 @@ from rainfocus_sandbox.ids import new_id
 from rainfocus_sandbox.merge import Record, merge
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -30,7 +30,7 @@ Entity = t.Literal["attendee", "lead", "session", "exhibitor", "speaker"]
 TOKEN_LIFETIME_S = 3600
 
 _APPLICATION_ID = 0x52465342
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _CHUNK = 10_000
 _SCHEMA = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 _HASH_SCHEMA = (
@@ -85,6 +85,7 @@ class Store:
         self.database = database
         self._lock = threading.RLock()
         self._db = _connect(database)
+        self._in_transaction = False
         self._hashed_up_to = 0
 
     def __enter__(self) -> t.Self:
@@ -109,6 +110,24 @@ class Store:
         """Write to the disk what is not there yet."""
         with self._lock:
             self._db.commit()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit all that the block writes when it ends, or nothing of it if it fails.
+
+        What was written before is committed first. A block inside another is part of that.
+        """
+        with self._lock:
+            if self._in_transaction:
+                yield self._db
+                return
+            self._db.commit()
+            self._in_transaction = True
+            try:
+                with self._db:
+                    yield self._db
+            finally:
+                self._in_transaction = False
 
     # The whole database
 
@@ -290,7 +309,7 @@ class Store:
 
     def _hash_new_attendees(self) -> None:
         """Index the attendees who came since it was last done."""
-        ((last,),) = self._rows("SELECT coalesce(max(position), 0) FROM record")
+        last = self.size()
         if last > self._hashed_up_to:
             self._change(
                 "INSERT OR REPLACE INTO email_hash SELECT sha256(email), event, attendee_id "
@@ -302,6 +321,52 @@ class Store:
     def attendees(self, event: str) -> list[Record]:
         """Return every attendee of the event, in the order of their arrival."""
         return [orjson.loads(body) for _, body in self.page(event, "attendee", limit=-1)]
+
+    def positions(self, event: str, entity: Entity) -> list[int]:
+        """Return the positions of all records, to draw some of them from."""
+        return self._column(
+            "SELECT position FROM record WHERE event = ? AND entity = ? ORDER BY position",
+            event,
+            entity,
+        )
+
+    def unregistered(self, event: str) -> list[int]:
+        """Return the positions of the attendees who are not registered, however that is written."""
+        return self._column(
+            "SELECT position FROM record WHERE event = ? AND entity = 'attendee' AND "
+            "lower(coalesce(json_extract(body, '$.registered'), '')) NOT IN "
+            "('true', 'yes', '1', '1.0') ORDER BY position",
+            event,
+        )
+
+    def size(self) -> int:
+        """Return the position of the last record, so many that have ever come."""
+        ((last,),) = self._rows("SELECT coalesce(max(position), 0) FROM record")
+        return t.cast("int", last)
+
+    def at(self, position: int) -> Record:
+        """Return the record at `position`."""
+        ((body,),) = self._rows("SELECT body FROM record WHERE position = ?", position)
+        return t.cast("Record", orjson.loads(body))
+
+    def event_name(self, code: str) -> str | None:
+        """Return the name of the event `code`, if there is one."""
+        found = self._column("SELECT name FROM event WHERE code = ?", code)
+        return found[0] if found else None
+
+    # Writing leads
+
+    def add_lead(self, event: str, lead: Record) -> None:
+        """Store a new lead, made now."""
+        self._change(
+            _INSERT_RECORD,
+            event,
+            "lead",
+            lead["attendeeId"],
+            lead["email"],
+            now_ms(),
+            _text(lead),
+        )
 
     # Writing attendees
 
@@ -418,6 +483,9 @@ class Store:
     def _rows(self, sql: str, *values: str | int | bytes) -> list[t.Any]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
+
+    def _column(self, sql: str, *values: str) -> list[t.Any]:
+        return [value for (value,) in self._rows(sql, *values)]
 
     def _change(self, sql: str, *values: str | float | None) -> None:
         with self._lock:

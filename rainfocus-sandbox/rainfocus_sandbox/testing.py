@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from rainfocus_sandbox.faults import Faults
+    from rainfocus_sandbox.pushes import Pushes
     from rainfocus_sandbox.store import Store
 
 SMALL = Sizes(attendees=120, sessions=30, exhibitors=12, leads=40, speakers=20)
@@ -24,11 +25,12 @@ SMALL = Sizes(attendees=120, sessions=30, exhibitors=12, leads=40, speakers=20)
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """Where a sandbox answers, how to sign in, what is in it, and what goes wrong with it."""
+    """Where a sandbox answers, how to sign in, what is in it, what goes wrong, what it pushes."""
 
     url: str
     store: Store
     faults: Faults
+    pushes: Pushes
     org_id: str = ORG_ID
     client_id: str = CLIENT_ID
     client_secret: str = CLIENT_SECRET
@@ -56,7 +58,7 @@ def running(database: Path, *, sizes: Sizes = SMALL) -> Iterator[RunningSandbox]
             while not server.started and thread.is_alive():
                 time.sleep(0.005)
             url = f"http://{HOST}:{listening.getsockname()[1]}"
-            yield RunningSandbox(url, store, server.faults)
+            yield RunningSandbox(url, store, server.faults, server.pushes)
         finally:
             server.stop()
             thread.join()
