@@ -1,0 +1,1 @@
+"""The endpoint that RainFocus pushes to, for everybody without Adobe Experience Platform."""

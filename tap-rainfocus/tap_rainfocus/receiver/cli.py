@@ -1,0 +1,97 @@
+"""The commands of `rainfocus-receiver`."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+from rainfocus_client.errors import RainFocusError
+
+from tap_rainfocus.inbox import Inbox
+from tap_rainfocus.receiver import server
+from tap_rainfocus.receiver.replay import Replay
+from tap_rainfocus.receiver.settings import Settings
+
+SHOWN = 20
+"""Numbers of bad lines that are told."""
+
+
+@click.group(context_settings={"max_content_width": 100})
+@click.version_option(package_name="tap-rainfocus")
+def cli() -> None:
+    """Receive what RainFocus pushes, and keep it in the inbox that tap-rainfocus reads.
+
+    Settings are environment variables, or lines of .env: RAINFOCUS_RECEIVER_INBOX_URL (a
+    SQLAlchemy URL), RAINFOCUS_RECEIVER_INLET (the secret at the end of the address),
+    RAINFOCUS_RECEIVER_TOKEN (a Bearer token, if one is to be wanted too), RAINFOCUS_RECEIVER_HOST
+    and RAINFOCUS_RECEIVER_PORT.
+    """
+
+
+@cli.command()
+@click.option("--host", help="Address to listen on; 127.0.0.1 unless set.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 8766 unless set.")
+def serve(host: str | None, port: int | None) -> None:
+    """Receive at /collection/{inlet} and /collection/batch/{inlet}, until told to stop.
+
+    /health says whether the inbox can be written, /metrics counts for Prometheus.
+    """
+    server.serve(Settings.read(serving=True, host=host, port=port))
+
+
+@cli.command()
+@click.option(
+    "--read-before",
+    metavar="WHEN",
+    required=True,
+    help=(
+        "An ISO 8601 time, UTC unless it says otherwise: what was received before. Or the sequence "
+        "in the tap's state: what was read up to then."
+    ),
+)
+def prune(read_before: str) -> None:
+    """Remove what the tap has long read.
+
+    A transmission that comes again after it was removed counts as new: leave some days.
+    """
+    with _inbox() as inbox:
+        if read_before.isdecimal():
+            sequence, last = int(read_before), inbox.last()
+            if sequence > last:
+                msg = f"--read-before is beyond the last sequence, {last}: nothing was removed."
+                raise RainFocusError(msg)
+            removed = inbox.prune(sequence=sequence)
+        else:
+            removed = inbox.prune(before=_moment(read_before))
+    click.echo(f"{removed} removed.")
+
+
+@cli.command()
+@click.argument("file", type=click.File("rb"))
+def replay(file: t.BinaryIO) -> None:
+    """Put captured payloads into the inbox: one a line in FILE, or - for standard input."""
+    with _inbox() as inbox:
+        replayed = Replay(inbox)
+        replayed.feed(file)
+    click.echo(", ".join(f"{count} {outcome}" for outcome, count in replayed.counts.items()))
+    if replayed.bad:
+        shown = ", ".join(map(str, replayed.bad[:SHOWN]))
+        more = " and more" if len(replayed.bad) > SHOWN else ""
+        msg = f"{len(replayed.bad)} lines are not JSON and were left out: {shown}{more}."
+        raise RainFocusError(msg)
+
+
+def _inbox() -> closing[Inbox]:
+    return closing(Inbox(Settings.read(serving=False).inbox_url))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        msg = "--read-before is neither a time such as 2026-01-31T00:00:00Z nor a sequence."
+        raise RainFocusError(msg) from error
+    return moment

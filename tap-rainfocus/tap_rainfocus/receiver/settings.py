@@ -1,0 +1,86 @@
+"""The receiver's settings, from the environment and `.env`."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from contextlib import suppress
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from rainfocus_client.errors import SettingsError
+from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.settings import check_settings, with_defaults
+from rainfocus_client.startup import environment_settings
+
+if t.TYPE_CHECKING:
+    from rainfocus_client.settings import JSONSchema
+
+PREFIX = "RAINFOCUS_RECEIVER_"
+
+SCHEMA: JSONSchema = {
+    "type": "object",
+    "properties": {
+        "inbox_url": {"type": "string", "minLength": 1, "default": "sqlite:///rainfocus-inbox.db"},
+        "inlet": {"type": "string"},
+        "token": {"type": "string"},
+        "host": {"type": "string", "minLength": 1, "default": "127.0.0.1"},
+        "port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 8766},
+    },
+}
+
+_INLET = re.compile(r"[A-Za-z0-9._~-]{16,}")
+_TOKEN = re.compile(r"[\x21-\x7e]{16,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the receiver listens, what keeps strangers out, and where it keeps what comes."""
+
+    inbox_url: str
+    inlet: str
+    token: str
+    host: str
+    port: int
+
+    @classmethod
+    def read(cls, *, serving: bool, **given: str | int | None) -> Settings:
+        """The settings, with those `given` first, and their secrets kept out of the log.
+
+        Args:
+            serving: Whether they have to be good enough to serve with.
+            given: What the command line says.
+
+        Raises:
+            SettingsError: They cannot work.
+        """
+        found = environment_settings(SCHEMA, PREFIX)
+        found |= {name: value for name, value in given.items() if value is not None}
+        ready = {"inlet": "", "token": "", **with_defaults(found, SCHEMA)}
+        _protect_logs(ready)
+        check_settings(ready, SCHEMA, PREFIX)
+        if serving:
+            _check_secrets(ready)
+        return cls(**ready)
+
+
+def _check_secrets(settings: dict[str, t.Any]) -> None:
+    if not _INLET.fullmatch(settings["inlet"]):
+        msg = (
+            f"Setting inlet is missing or too simple: set {PREFIX}INLET to a secret of at least 16 "
+            "letters, digits or . _ ~ -, such as `openssl rand -hex 24` gives."
+        )
+        raise SettingsError(msg)
+    if settings["token"] and not _TOKEN.fullmatch(settings["token"]):
+        msg = (
+            f"Setting token cannot be used: {PREFIX}TOKEN must be at least 16 ASCII characters "
+            "without blanks."
+        )
+        raise SettingsError(msg)
+
+
+def _protect_logs(settings: dict[str, t.Any]) -> None:
+    secrets = [settings["inlet"], settings["token"], settings["inbox_url"]]
+    with suppress(sa.exc.ArgumentError):
+        secrets.append(sa.make_url(settings["inbox_url"]).password)
+    protect_logs(Redactor(*secrets))
