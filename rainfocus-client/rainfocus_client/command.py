@@ -15,8 +15,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def run_plugin(plugin: t.Any) -> t.NoReturn:  # noqa: ANN401
-    """Run the command line of a tap or target and leave the process."""
+def run_plugin(
+    plugin: t.Any,  # noqa: ANN401
+    other: Callable[[], object] | None = None,
+) -> t.NoReturn:
+    """Run the command line of a tap or target, or another of its commands; leave the process."""
 
     def command() -> None:
         wrong = _wrong_log_levels(plugin.name)
@@ -24,7 +27,7 @@ def run_plugin(plugin: t.Any) -> t.NoReturn:  # noqa: ANN401
         if wrong:
             msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
             raise SettingsError(msg)
-        cli()
+        (other or cli)()
 
     run_command(command, plugin.logger)
 

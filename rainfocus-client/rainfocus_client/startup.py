@@ -29,13 +29,14 @@ def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
     return settings_from_environment(schema, prefix, os.environ)
 
 
-def ready_settings(
+def ready_settings(  # noqa: PLR0913
     settings: Mapping[str, t.Any],
     schema: JSONSchema,
     prefix: str,
     logger: logging.Logger,
     *,
     check: bool,
+    connects: bool = True,
 ) -> dict[str, t.Any]:
     """Complete the settings with their defaults, and keep what is secret in them out of the log.
 
@@ -45,6 +46,7 @@ def ready_settings(
         prefix: Prefix of the plugin's environment variables.
         logger: Where a misspelt setting is told.
         check: Whether they have to be good enough to run with.
+        connects: Whether it is a connection to RainFocus that they have to be good enough for.
 
     Raises:
         SettingsError: They are to be, and are not.
@@ -53,9 +55,10 @@ def ready_settings(
     declared = schema["properties"]
     protect_logs(Redactor(*(ready.get(name) for name in declared if declared[name].get("secret"))))
     if check:
-        check_settings(ready, schema, prefix)
-        Connection.from_settings(ready)
-        credentials_from_settings(ready)
+        check_settings(ready, schema if connects else {**schema, "required": []}, prefix)
+        if connects:
+            Connection.from_settings(ready)
+            credentials_from_settings(ready)
         for name in unknown_settings(ready, schema):
             logger.warning("Setting %s is not known and has no effect.", name)
     return ready

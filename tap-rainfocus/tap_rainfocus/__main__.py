@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
+from functools import partial
 
 from rainfocus_client.command import run_plugin
 
+from tap_rainfocus import schema_registry
 from tap_rainfocus.tap import TapRainFocus
 
 
 def main() -> t.NoReturn:
-    """Run the tap; every failure ends in one line and exit code 1."""
+    """Run the tap, or `xdm`; every failure ends in one line and exit code 1."""
     # The SDK says at every start that it did nothing.
     TapRainFocus.logger.addFilter(lambda record: "Skipping parse of env" not in str(record.msg))
-    run_plugin(TapRainFocus)
+    xdm = partial(schema_registry.command, sys.argv[2:], prog_name="tap-rainfocus xdm")
+    run_plugin(TapRainFocus, xdm if sys.argv[1:2] == ["xdm"] else None)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,60 @@ DUMP_PAGE_SIZE = 100_000
 """A working client asks dumps for this many; without it they seem to be cut off."""
 
 
-class RainFocusStream(Stream):
+class TapStream(Stream):
+    """How every stream of this tap writes its messages."""
+
+    primary_keys = ("_id",)
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    _tap: TapRainFocus
+
+    @override
+    def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: t.Any) -> None:
+        # The only error the SDK tells here is followed by ours, which says what to do.
+        if level < logging.ERROR:
+            super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def get_batch_config(self, config: t.Mapping[str, t.Any]) -> None:
+        """No BATCH messages: they would pass stream maps and bookmarks by."""
+
+    @override
+    def _generate_record_messages(self, record: Record) -> t.Generator[RecordMessage, None, None]:
+        try:
+            yield from super()._generate_record_messages(record)
+        except RainFocusError:
+            raise
+        except Exception as error:  # noqa: BLE001, an expression can raise anything
+            msg = (
+                f"A stream map of stream {self.name} cannot be used on a record "
+                f"({type(error).__name__}): check its expressions in stream_maps."
+            )
+            raise SettingsError(msg) from None
+
+    @override
+    def _write_state_message(self) -> None:
+        """Write the state also when it is as before: some loaders forget it with each record."""
+        self._tap.write_message(StateMessage(self._tap.state))
+        self.state_manager.is_flushed = True
+
+    @property
+    def _goes_out_as_it_is(self) -> bool:
+        """Whether no stream map, flattening, deselected field or record limit is in the way."""
+        maps = self.stream_maps
+        return (
+            self.ABORT_AT_RECORD_COUNT is None
+            and len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and all(self.mask.values())
+        )
+
+    def _warn_unreadable(self, field: str) -> None:
+        self.logger.warning("A value of %s cannot be read; such values become null.", field)
+
+
+class RainFocusStream(TapStream):
     """A stream of one RainFocus call.
 
     A call that ends in `/search` is read page by page and incrementally, any other in one piece
@@ -49,11 +102,6 @@ class RainFocusStream(Stream):
 
     path: t.ClassVar[str]
     groups: t.ClassVar[tuple[Group, ...]]
-
-    primary_keys = ("_id",)
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
-
-    _tap: TapRainFocus
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream as the tap's settings want it."""
@@ -114,18 +162,6 @@ class RainFocusStream(Stream):
             self._finalize_state(self.get_context_state(partition))
             self._write_state_message()
 
-    @property
-    def _goes_out_as_it_is(self) -> bool:
-        """Whether no stream map, flattening, deselected field or record limit is in the way."""
-        maps = self.stream_maps
-        return (
-            self.ABORT_AT_RECORD_COUNT is None
-            and len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and not maps[0].flattening_enabled
-            and all(self.mask.values())
-        )
-
     def _read(self, context: Context | None) -> Iterator[Iterable[Record]]:
         """The records, page by page; at the end the bookmark is moved."""
         event = context["event"] if context else None
@@ -171,38 +207,9 @@ class RainFocusStream(Stream):
         return shaped
 
     @override
-    def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: t.Any) -> None:
-        # The only error the SDK tells here is followed by ours, which says what to do.
-        if level < logging.ERROR:
-            super().log(message, *args, level=level, **kwargs)
-
-    @override
     def compare_start_date(self, value: str, start_date_value: str) -> str:
         """The bookmark: the start date is for the first run only."""
         return value
-
-    @override
-    def get_batch_config(self, config: t.Mapping[str, t.Any]) -> None:
-        """No BATCH messages: they would pass stream maps and bookmarks by."""
-
-    @override
-    def _generate_record_messages(self, record: Record) -> t.Generator[RecordMessage, None, None]:
-        try:
-            yield from super()._generate_record_messages(record)
-        except RainFocusError:
-            raise
-        except Exception as error:  # noqa: BLE001, an expression can raise anything
-            msg = (
-                f"A stream map of stream {self.name} cannot be used on a record "
-                f"({type(error).__name__}): check its expressions in stream_maps."
-            )
-            raise SettingsError(msg) from None
-
-    @override
-    def _write_state_message(self) -> None:
-        """Write the state also when it is as before: some loaders forget it with each record."""
-        self._tap.write_message(StateMessage(self._tap.state))
-        self.state_manager.is_flushed = True
 
     @override
     def _increment_stream_state(
@@ -272,9 +279,6 @@ class RainFocusStream(Stream):
             "it; setting custom_attributes can give it one.",
             field,
         )
-
-    def _warn_unreadable(self, field: str) -> None:
-        self.logger.warning("A value of %s cannot be read; such values become null.", field)
 
 
 def _epoch_ms(moment: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_rainfocus.values import read_attributes, read_text
+from tap_rainfocus.values import read_attributes, read_choices, read_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,8 +18,8 @@ _GENERIC = frozenset({"attributes", "code", "description", "externalid", "name",
 """Names that mean nothing without their group."""
 
 
-_NOWHERE = ""
-"""The group of what is left out."""
+_NOWHERE = "\0"
+"""The group of what is left out; no group is called that."""
 
 
 class Destination(t.NamedTuple):
@@ -44,7 +44,8 @@ class Shaper:
     """Reads records of one stream, by the declarations of its groups.
 
     A key is known by its letters and digits alone, with or without the name of its group in
-    front. What no group knows goes to the first group under its own name.
+    front. What no group knows goes to the first group under its own name. A first group without
+    a name is the record itself; then a key of another group is known only with that in front.
     """
 
     def __init__(
@@ -58,15 +59,19 @@ class Shaper:
 
         Args:
             groups: The stream's groups; the first one is the record's own.
-            attribute_codes: Custom attributes that are fields of the first group.
+            attribute_codes: Custom attributes that are fields of their own, where a group has
+                them as such.
             warn: Called once for every field that held a value which could not be read.
             leave_out: Called once for every field that no group knows, which is then left out;
                 without it such fields are passed through.
         """
         self._main = groups[0].name
         self._known = self._index(groups)
-        has_attributes = any(field.name == "attributes" for field in groups[0].fields)
-        self._attribute_codes = attribute_codes if has_attributes else ()
+        self._promoted = {
+            group.name: codes
+            for group in groups
+            if (codes := _promoted(group, frozenset(attribute_codes)))
+        }
         self._warn = warn
         self._leave_out = leave_out
         self._warned: set[str] = set()
@@ -84,8 +89,9 @@ class Shaper:
         shaped: Groups = {self._main: {}}
         self._read(raw, shaped, "")
         shaped.pop(_NOWHERE, None)
-        if self._attribute_codes:
-            self._promote(shaped[self._main])
+        for name, codes in self._promoted.items():
+            if name in shaped:
+                _promote(shaped[name], codes)
         return shaped
 
     def _read(self, raw: Mapping[str, t.Any], shaped: Groups, within: str) -> None:
@@ -106,7 +112,7 @@ class Shaper:
             if read is not None and not (is_text and type(value) is str):
                 try:
                     regular = read(value)
-                except ValueError:
+                except (ValueError, TypeError):  # the latter: nested too deep for JSON
                     self._tell(group_name, name)
                     regular = None
             group = shaped.get(group_name)
@@ -155,7 +161,7 @@ class Shaper:
                 group.setdefault(key, raw[key])
 
     def _find(self, within: str, key: str) -> Destination:
-        if not within and key in self._groups:
+        if key and not within and key in self._groups:
             return Destination(key, None, None)
         letters = fold(key).removeprefix(within)
         found = self._known.get((within, letters)) if letters else None
@@ -166,22 +172,11 @@ class Shaper:
     def _unknown(self, group: str, key: str) -> Destination:
         if self._leave_out is None:
             return Destination(group, key, None)
-        self._leave_out(f"{group}.{key}")
+        self._leave_out(_path(group, key))
         return Destination(_NOWHERE, key, None)
 
-    def _promote(self, group: dict[str, t.Any]) -> None:
-        attributes = group.get("attributes") or []
-        for code in self._attribute_codes:
-            found = [
-                entry["value"]
-                for entry in attributes
-                if code in {entry["code"], entry["name"]} and entry["value"] is not None
-            ]
-            if found and group.get(code) is None:
-                group[code] = "; ".join(found)
-
     def _tell(self, group: str, name: str) -> None:
-        field = f"{group}.{name}"
+        field = _path(group, name)
         if field not in self._warned:
             self._warned.add(field)
             self._warn(field)
@@ -204,7 +199,7 @@ class Shaper:
                     own = letters.removeprefix(group.name)
                     known.setdefault((group.name, own), destination)
                     known.setdefault(("", group.name + own), destination)
-                    if group is groups[0] or letters not in _GENERIC:
+                    if group is groups[0] or (groups[0].name and letters not in _GENERIC):
                         flat.setdefault(letters, []).append(destination)
         for letters, (first, *others) in flat.items():
             if not others or first.group == groups[0].name:
@@ -212,10 +207,35 @@ class Shaper:
         return known
 
 
+def _path(group: str, name: str) -> str:
+    return f"{group}.{name}" if group else name
+
+
+def _promoted(group: Group, codes: frozenset[str]) -> tuple[str, ...]:
+    """Those of the custom attributes that the group has as fields of their own."""
+    return tuple(
+        field.name
+        for field in group.fields
+        if field.kind.read is read_choices and field.name in codes
+    )
+
+
+def _promote(group: dict[str, t.Any], codes: tuple[str, ...]) -> None:
+    attributes = group.get("attributes") or []
+    for code in codes:
+        found = [
+            entry["value"]
+            for entry in attributes
+            if code in {entry["code"], entry["name"]} and entry["value"] is not None
+        ]
+        if found and group.get(code) is None:
+            group[code] = "; ".join(found)
+
+
 def _regular(destination: Destination, value: object) -> object:
     try:
         return destination.read(value) if destination.read else value
-    except ValueError:
+    except (ValueError, TypeError):
         return None
 
 

@@ -14,6 +14,7 @@ from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
 from rainfocus_client.settings import (
     JSONSchema,
+    check_settings,
     read_config_files,
     read_json_object,
     settings_schema,
@@ -27,9 +28,11 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+from tap_rainfocus.base import RainFocusStream
 from tap_rainfocus.client import RainFocusClient
 from tap_rainfocus.download import Downloader
 from tap_rainfocus.dumps import Dumps
+from tap_rainfocus.events import ExperienceEvents
 from tap_rainfocus.streams import STREAMS
 from tap_rainfocus.writer import PageWriter
 
@@ -39,7 +42,7 @@ if t.TYPE_CHECKING:
 
     import click
 
-    from tap_rainfocus.base import RainFocusStream
+    from tap_rainfocus.base import TapStream
 
 _NAMES = {"type": "array", "items": {"type": "string"}}
 
@@ -92,7 +95,20 @@ SETTINGS: dict[str, JSONSchema] = {
         "title": "Custom attributes",
         "description": "Codes, or names, of custom attributes that become fields of their own.",
     },
+    "inbox_url": {
+        "type": ["string", "null"],
+        "secret": True,
+        "writeOnly": True,
+        "title": "Inbox URL",
+        "description": (
+            "SQLAlchemy URL of the receiver's inbox, such as sqlite:///rainfocus-inbox.db: where "
+            "the stream experience_events is read from."
+        ),
+    },
 }
+
+CONNECTION = ("org_id", "api_url", "client_id", "client_secret", "api_profile")
+"""Settings that nobody gives who does not want to connect to RainFocus."""
 
 
 class TapRainFocus(Tap):
@@ -129,6 +145,7 @@ class TapRainFocus(Tap):
             self._env_var_prefix,
             self.logger,
             check=raise_errors,
+            connects=not self._reads_inbox_only,
         )
         if raise_errors:
             _check_start_date(self._config.get("start_date"))
@@ -170,6 +187,7 @@ class TapRainFocus(Tap):
                 state=read_json_object("--state", state.read()) if state else None,
                 catalog=_read_catalog(catalog.read()) if catalog else None,
             )
+            tap._check_selection()
             if not tap._selected:
                 tap.logger.warning("No stream is selected: nothing to do.")
             gc.freeze()  # what is there now stays: the collector need not look at it again
@@ -186,8 +204,9 @@ class TapRainFocus(Tap):
         super().load_state(state)
 
     @override
-    def discover_streams(self) -> Sequence[RainFocusStream]:
-        return [stream(self) for stream in STREAMS]
+    def discover_streams(self) -> Sequence[TapStream]:
+        events = ExperienceEvents(self)
+        return [events] if self._reads_inbox_only else [*(new(self) for new in STREAMS), events]
 
     @property
     def event_codes(self) -> list[str]:
@@ -209,7 +228,7 @@ class TapRainFocus(Tap):
     @cached_property
     def dumps(self) -> Dumps:
         """The downloads that streams share."""
-        return Dumps(self.downloader, [stream.call for stream in self._selected])
+        return Dumps(self.downloader, [stream.call for stream in self._asking])
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -223,7 +242,8 @@ class TapRainFocus(Tap):
             RainFocusError: There is nothing else to be read.
         """
         self._denied.add(what)
-        if len(self._denied) == len(self._selected) * max(len(self.event_codes), 1):
+        asked = len(self._asking) * max(len(self.event_codes), 1)
+        if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
             raise RainFocusError(msg) from denial
         self.logger.warning("Stream %s is skipped. %s", what, denial)
@@ -243,9 +263,41 @@ class TapRainFocus(Tap):
         return set()
 
     @property
-    def _selected(self) -> list[RainFocusStream]:
-        streams = t.cast("dict[str, RainFocusStream]", self.streams)
+    def _selected(self) -> list[TapStream]:
+        streams = t.cast("dict[str, TapStream]", self.streams)
         return [stream for stream in streams.values() if stream.selected]
+
+    @property
+    def _asking(self) -> list[RainFocusStream]:
+        """The selected streams that ask RainFocus."""
+        return [stream for stream in self._selected if isinstance(stream, RainFocusStream)]
+
+    @property
+    def _reads_inbox_only(self) -> bool:
+        """Whether there is an inbox, and nothing that says how to connect to RainFocus."""
+        given = self._config.get
+        return bool(given("inbox_url")) and not any(map(given, CONNECTION))
+
+    def _check_selection(self) -> None:
+        """See that there are the settings that the selected streams need.
+
+        Raises:
+            SettingsError: There are not.
+        """
+        events = self.streams[ExperienceEvents.name]
+        if events.selected and not self.config.get("inbox_url"):
+            if len(self._selected) < len(self.streams):
+                msg = (
+                    f"Stream {events.name} is selected, but setting inbox_url is missing: "
+                    "set it, or deselect the stream."
+                )
+                raise SettingsError(msg)
+            # Meltano selects everything unless told otherwise: nobody asked for this one.
+            events.selected = False
+            self.logger.info("Stream %s is left out: inbox_url is not set.", events.name)
+        for name, entry in (self.input_catalog or {}).items():
+            if name not in self.streams and entry.metadata.resolve_selection().get((), True):
+                check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
 
 
 def _read_catalog(text: str) -> Catalog:

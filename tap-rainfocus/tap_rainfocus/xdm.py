@@ -23,6 +23,7 @@ V3 = "v3 client code"
 DUMP = "v3 dump, working client"
 PAGE = "captured web catalogue"
 GUESS = "assumed"
+RECEIVER = "the receiver's inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,20 @@ SPEAKER = Group(
         Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
     ),
 )
+
+ROOT = Group(
+    "",
+    "The fields of a push that stand in no group.",
+    (
+        Field("timestamp", MOMENT, "When RainFocus pushed the event, in UTC; where that cannot be read, when it was received.", AEP),
+        Field("eventType", TEXT, "Push type, such as SessionScheduled; any text.", AEP),
+        Field("transmissionId", TEXT, "Id of the push.", AEP),
+    ),
+)
 # fmt: on
+
+EXPERIENCE: tuple[Group, ...] = (EVENT, ATTENDEE, EXHIBITOR, LEAD, SESSION, SESSIONTIME)
+"""The groups of an experience event."""
 
 
 def record_schema(groups: t.Iterable[Group]) -> JSONSchema:
@@ -274,4 +288,24 @@ def record_schema(groups: t.Iterable[Group]) -> JSONSchema:
             **{group.name: group.schema for group in (EVENT, *groups)},
         },
         "required": ["_id"],
+    }
+
+
+def experience_schema(groups: t.Iterable[Group]) -> JSONSchema:
+    """The JSON schema of experience events made of these groups."""
+    return {
+        "type": "object",
+        "properties": {
+            "_id": {
+                "type": "string",
+                "description": "Id of the push; without one, the SHA-256 of its content.",
+            },
+            **{field.name: field.schema for field in ROOT.fields},
+            **{group.name: group.schema for group in groups},
+            "inboxSequence": {
+                "type": "integer",
+                "description": f"Place of the event in the inbox. Source: {RECEIVER}.",
+            },
+        },
+        "required": ["_id", "inboxSequence"],
     }

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from rainfocus_sandbox.testing import running
+from tap_rainfocus import inbox, push
 
 if t.TYPE_CHECKING:
     import ssl
@@ -64,6 +65,7 @@ TapRunner: t.TypeAlias = "Callable[..., Run]"
 SettingsMaker: t.TypeAlias = "Callable[..., Settings]"
 TapStarter: t.TypeAlias = "Callable[..., subprocess.Popen[str]]"
 ServerMaker: t.TypeAlias = "Callable[..., Scripted]"
+InboxFiller: t.TypeAlias = "Callable[..., None]"
 
 
 @pytest.fixture(scope="session")
@@ -195,6 +197,29 @@ def start_tap(tmp_path: Path) -> Iterator[TapStarter]:
         process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def fill_inbox() -> InboxFiller:
+    """Put what some bodies hold into an inbox, as the receiver does."""
+
+    def fill(url: str, *bodies: object) -> None:
+        opened = inbox.Inbox(url)
+        opened.append([_message(payload) for body in bodies for payload in push.messages(body)])
+        opened.close()
+
+    return fill
+
+
+def _message(payload: object) -> inbox.Message:
+    text = json.dumps(payload)
+    event = push.nested(payload) if isinstance(payload, dict) else payload
+    if not push.is_event(event):
+        key = f"unreadable:{push.payload_hash(payload)}"
+        return inbox.Message(key, text, None, None, readable=False, fingerprint="")
+    key, transmission = push.transmission_key(event), push.transmission_id(event)
+    fingerprint = push.fingerprint(event)
+    return inbox.Message(key, text, "flow", transmission, readable=True, fingerprint=fingerprint)
 
 
 @dataclass

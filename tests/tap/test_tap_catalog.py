@@ -18,9 +18,17 @@ if t.TYPE_CHECKING:
     TapRunner = Callable[..., t.Any]
     SettingsMaker = Callable[..., Settings]
 
-# The field table of the AEP source page, but for transmissionId and eventType: those two come
-# with a push, never with a read.
+# The field table of the AEP source page. Of its 23 rows, transmissionId and eventType come with a
+# push, never with a read.
 FIELD_TABLE = {
+    "experience_events": [
+        *("attendee.registered", "attendee.attendeeId", "attendee.externalId"),
+        *("attendee.clientId", "attendee.email", "transmissionId", "eventType", "timestamp"),
+        *("event.name", "exhibitor.exhibitorId", "exhibitor.externalId", "exhibitor.name"),
+        *("lead.leadId", "lead.note", "session.sessionId", "session.externalId", "session.code"),
+        *("session.title", "session.length", "sessiontime.sessiontimeId"),
+        *("sessiontime.startTime", "sessiontime.endTime", "sessiontime.room"),
+    ],
     "attendees": [
         *("attendee.registered", "attendee.attendeeId", "attendee.externalId"),
         *("attendee.clientId", "attendee.email", "timestamp", "event.name"),
@@ -36,7 +44,15 @@ FIELD_TABLE = {
         *("sessiontime.room", "session.sessionId", "session.code", "session.title"),
     ],
 }
-STREAMS = ["attendees", "exhibitors", "leads", "session_times", "sessions", "speakers"]
+STREAMS = [
+    "attendees",
+    "exhibitors",
+    "experience_events",
+    "leads",
+    "session_times",
+    "sessions",
+    "speakers",
+]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +110,7 @@ def test_every_field_says_what_it_is_and_where_that_is_known_from(
 
 def test_keys_and_replication(catalog: dict[str, t.Any]) -> None:
     for name, stream in catalog.items():
-        incremental = name in {"attendees", "leads"}
+        incremental = name in {"attendees", "experience_events", "leads"}
         assert stream["key_properties"] == ["_id"]
         assert stream["replication_method"] == ("INCREMENTAL" if incremental else "FULL_TABLE")
 
