@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 from rainfocus_sandbox.testing import running
+from tap_rainfocus.inbox import Inbox, Message
 
 MELTANO = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
 PRESETS = {
@@ -74,3 +75,23 @@ def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None
     assert seen == {"attendees", "leads", "sessions", "session_times", "exhibitors"}
     expected = {hashlib.sha256(person["email"].lower().encode()).hexdigest() for person in people}
     assert hashes == (expected if preset == "tap-rainfocus-hashed" else {None})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_lets_no_event_out(preset: str, tmp_path: Path) -> None:
+    event = {"transmissionId": "t1", "contact": "ada@example.com"}
+    url = f"sqlite:///{tmp_path / 'inbox.db'}"
+    inbox = Inbox(url)
+    inbox.append([Message("t1", json.dumps(event), None, "t1", readable=True, fingerprint="")])
+    inbox.close()
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"inbox_url": url, "stream_maps": PRESETS[preset]}))
+    done = subprocess.run(
+        [sys.executable, "-m", "tap_rainfocus", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["type"] for line in done.stdout.splitlines()} == {"STATE"}
