@@ -202,4 +202,4 @@ def _assemble(row: Row, identity: str, shaped: Groups) -> Record:
 def _open(url: str) -> Inbox:
     from tap_rainfocus.inbox import Inbox  # noqa: PLC0415, SQLAlchemy is slow to import
 
-    return Inbox(url)
+    return Inbox(url, may_be_new=False)

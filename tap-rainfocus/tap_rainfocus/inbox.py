@@ -8,6 +8,7 @@ import os
 import typing as t
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 import sqlalchemy as sa
 import tenacity
@@ -142,11 +143,12 @@ class Inbox:
     given twice.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, may_be_new: bool = True) -> None:
         """Open the inbox, and make its tables where there are none.
 
         Args:
             url: SQLAlchemy URL.
+            may_be_new: Whether a file of SQLite is made where there is none.
 
         Raises:
             SettingsError: It cannot be used.
@@ -154,6 +156,9 @@ class Inbox:
         # At level debug it would log every row.
         logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
         try:
+            if not may_be_new and not _is_there(url):
+                msg = "There is no inbox where inbox_url says: check it, or start the receiver."
+                raise SettingsError(msg)
             self._engine = _engine(url)
             _check_encoding(self._engine)
             _make(self._engine)
@@ -280,6 +285,11 @@ def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
     with engine.begin() as connection:
         connection.exec_driver_sql(_BEGIN[engine.dialect.name])
         return work(connection)
+
+
+def _is_there(url: str) -> bool:
+    parsed = sa.make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
 
 
 def _check_encoding(engine: sa.Engine) -> None:

@@ -222,7 +222,7 @@ not JSON
 def test_replay_counts_and_tells_what_is_not_json(place: Place) -> None:
     done = place.run("replay", "-", stdin=LINES)
     assert done.stdout == "4 new, 1 duplicate, 1 unreadable, 1 conflict\n"
-    check_failure(done, "2 lines are not JSON and were left out: 4, 9.")
+    check_failure(done, "were left out (2): 4, 9.")
     (place.folder / "captured.jsonl").write_text('{"transmissionId": "c"}\n{"eventType": "d"}')
     done = place.run("replay", "captured.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
@@ -278,6 +278,11 @@ def test_without_the_extra_it_says_what_to_install() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
     )
     check_failure(done, "install tap-rainfocus[receiver]")
+
+
+def test_prune_makes_no_inbox(place: Place) -> None:
+    check_failure(place.run("prune", "--read-before", "1"), "There is no inbox where inbox_url")
+    assert not list(place.folder.glob("*.db"))
 
 
 @pytest.mark.parametrize("when", ["20200101", "9" * 20, "0001-01-01T00:00:00+23:00", "soon"])

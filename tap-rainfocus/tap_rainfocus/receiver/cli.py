@@ -56,7 +56,7 @@ def prune(read_before: str) -> None:
 
     A transmission that comes again after it was removed counts as new: leave some days.
     """
-    with _inbox() as inbox:
+    with _inbox(may_be_new=False) as inbox:
         if read_before.isdecimal():
             sequence, last = int(read_before), inbox.last()
             if sequence > last:
@@ -79,12 +79,15 @@ def replay(file: t.BinaryIO) -> None:
     if replayed.bad:
         shown = ", ".join(map(str, replayed.bad[:SHOWN]))
         more = " and more" if len(replayed.bad) > SHOWN else ""
-        msg = f"{len(replayed.bad)} lines are not JSON and were left out: {shown}{more}."
+        msg = (
+            "Lines that are not JSON, or hold more than 10,000 messages, were left out "
+            f"({len(replayed.bad)}): {shown}{more}."
+        )
         raise RainFocusError(msg)
 
 
-def _inbox() -> closing[Inbox]:
-    return closing(Inbox(Settings.read(serving=False).inbox_url))
+def _inbox(*, may_be_new: bool = True) -> closing[Inbox]:
+    return closing(Inbox(Settings.read(serving=False).inbox_url, may_be_new=may_be_new))
 
 
 def _moment(text: str) -> datetime:

@@ -80,7 +80,7 @@ def _check_secrets(settings: dict[str, t.Any]) -> None:
 
 
 def _protect_logs(settings: dict[str, t.Any]) -> None:
-    secrets = [settings["inlet"], settings["token"], settings["inbox_url"]]
+    secrets = [settings["inlet"], settings["token"]]
     with suppress(sa.exc.ArgumentError):
         secrets.append(sa.make_url(settings["inbox_url"]).password)
     protect_logs(Redactor(*secrets))
