@@ -5,36 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import typing as t
-from pathlib import Path
 
 import jsonschema
 import pytest
 from rainfocus_sandbox.store import Store
 
-ROOT = Path(__file__).parents[2]
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 STREAMS = ["attendees", "sessions", "session_times", "exhibitors", "leads"]
 ATTENDEES = 600
 
 
 class Project:
-    """A copy of the project's files, with a sandbox on a port of its own."""
+    """A copy of the project, with a sandbox on a port of its own."""
 
     def __init__(self, folder: Path) -> None:
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        for name in listed.stdout.splitlines():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -74,8 +64,12 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("project"))
+def project(
+    tmp_path_factory: pytest.TempPathFactory, copy_project: Callable[[Path], None]
+) -> Project:
+    folder = tmp_path_factory.mktemp("project")
+    copy_project(folder)
+    return Project(folder)
 
 
 def schemas(project: Project) -> dict[str, t.Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +11,6 @@ import sys
 import typing as t
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -21,9 +19,9 @@ from rainfocus_sandbox.outbox import Outbox
 from rainfocus_sandbox.store import Store
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 MADE = {"SessionScheduled": 200, "AttendeeRegistered": 50, "LeadScanned": 50}
 SIZES = {"ATTENDEES": 120, "SESSIONS": 30, "EXHIBITORS": 12, "LEADS": 40, "SPEAKERS": 20}
 
@@ -38,19 +36,11 @@ def ports() -> tuple[int, int]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, ports: tuple[int, int]) -> Iterator[Path]:
+def project(
+    tmp_path: Path, ports: tuple[int, int], copy_project: Callable[[Path], None]
+) -> Iterator[Path]:
     """A copy of the project's files; what a job leaves running there is stopped."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_project(tmp_path)
     yield tmp_path
     stop(ports[0])
     left = tmp_path / ".sandbox" / "receiver.pid"
