@@ -6,6 +6,9 @@ import json
 
 import orjson
 
+LEAST_INTEGER, MOST_INTEGER = -(2**63), 2**64 - 1
+"""The whole numbers that orjson reads without loss, and writes."""
+
 _BYTE_ORDER_MARK = "\ufeff"
 
 

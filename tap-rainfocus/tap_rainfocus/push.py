@@ -13,7 +13,7 @@ import typing as t
 from functools import reduce
 
 import orjson
-from rainfocus_client.jsonvalue import parse_json
+from rainfocus_client.jsonvalue import LEAST_INTEGER, MOST_INTEGER, parse_json
 
 from tap_rainfocus import xdm
 from tap_rainfocus.values import read_text
@@ -28,7 +28,6 @@ GROUP_FIELDS = {
 }
 """With the root's, the 23 fields of Adobe's RainFocus source."""
 
-LEAST, MOST = -(2**63), 2**64 - 1
 MOST_DIGITS = 20
 
 _LONG_NUMBER = re.compile(r"[0-9]{19}")
@@ -76,7 +75,7 @@ def _exactly(text: str) -> object:
 
 
 def _integer(digits: str) -> int | str:
-    if len(digits) > MOST_DIGITS or not LEAST <= int(digits) <= MOST:
+    if len(digits) > MOST_DIGITS or not LEAST_INTEGER <= int(digits) <= MOST_INTEGER:
         return digits
     return int(digits)
 

@@ -10,7 +10,7 @@ import orjson
 from rainfocus_client.errors import SettingsError
 
 from target_rainfocus_attendees.addresses import hash_email
-from target_rainfocus_attendees.files import open_private
+from target_rainfocus_attendees.files import open_private, write_all
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ class ActivationLog:
             SettingsError: It cannot be opened.
         """
         try:
-            self._file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0)
+            self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             raise _unwritable(error) from error
         self._lines: list[bytes] = []
@@ -58,9 +58,7 @@ class ActivationLog:
         """
         lines, self._lines = self._lines, []
         try:
-            rest = memoryview(b"".join(lines))
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, b"".join(lines))
         except OSError as error:
             raise _unwritable(error) from error
 
@@ -69,7 +67,7 @@ class ActivationLog:
         try:
             self.flush()
         finally:
-            self._file.close()
+            os.close(self._file)
 
 
 def _unwritable(error: OSError) -> SettingsError:

@@ -132,8 +132,6 @@ class AttendeeStore:
 
     async def _request(self, body: bytes, headers: Headers, exchange: Exchange) -> None:
         reply = await self._in_turn(body, headers, exchange)
-        exchange.status = reply.status
-        exchange.code = response_code(reply.body)
         try:
             judge(self._call, reply.status, reply.body, reply.headers)
         except ParameterError as error:
@@ -156,13 +154,12 @@ class AttendeeStore:
         except BaseException:
             self._pace.failed()
             raise
+        exchange.status = reply.status
+        exchange.code = response_code(reply.body)
         if reply.status in BUSY:
             self._pace.refused(reply.status, parse_retry_after(reply.headers))
-        elif reply.status >= HTTPStatus.BAD_REQUEST or response_code(reply.body) not in {
-            None,
-            SUCCESS_CODE,
-        }:
-            self._pace.failed()
-        else:
+        elif reply.status < HTTPStatus.BAD_REQUEST and exchange.code in {None, SUCCESS_CODE}:
             self._pace.answered(time.monotonic() - began)
+        else:
+            self._pace.failed()
         return reply

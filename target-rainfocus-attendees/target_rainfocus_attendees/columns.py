@@ -86,9 +86,11 @@ def find_path(schema: JSONSchema, dotted: str | None) -> Path | None:
 
     Within a column anything may be named: custom attributes are not in the schema.
     """
+    if not dotted:
+        return None
     properties = _properties(schema)
-    if not dotted or dotted in properties:
-        return (dotted,) if dotted else None
+    if dotted in properties:
+        return (dotted,)
     path = tuple(dotted.split("."))
     return path if path[0] in properties else None
 

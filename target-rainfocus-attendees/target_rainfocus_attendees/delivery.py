@@ -124,7 +124,7 @@ class Delivery:
         with self._changed:
             if self._unsettled >= self._limit:
                 self._wait_until(self._limit - min(BURST, self._limit // 2))
-            self._raise_failure()
+            self.check()
             self._unsettled += 1
             self._submitted.append(item)
             is_first = len(self._submitted) == 1
@@ -139,7 +139,7 @@ class Delivery:
         """
         with self._changed:
             self._wait_until(0)
-            self._raise_failure()
+            self.check()
 
     def check(self) -> None:
         """See that nothing has made going on pointless.
@@ -147,7 +147,8 @@ class Delivery:
         Raises:
             Exception: Something has.
         """
-        self._raise_failure()
+        if self._failure:
+            raise self._failure
 
     def outcomes(self) -> list[Outcome]:
         """The outcomes since the last call."""
@@ -169,10 +170,6 @@ class Delivery:
             self._changed.wait(SECONDS_BETWEEN_LOOKS)
             self._stop.heed()
         self._awaited = -1
-
-    def _raise_failure(self) -> None:
-        if self._failure:
-            raise self._failure
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -56,5 +56,12 @@ def open_private(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
 
 
+def write_all(file: int, content: bytes) -> None:
+    """Write all of it to a file descriptor, in as many pieces as that takes."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
 def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK)

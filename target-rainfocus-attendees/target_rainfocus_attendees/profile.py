@@ -7,6 +7,8 @@ import typing as t
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rainfocus_client.jsonvalue import LEAST_INTEGER, MOST_INTEGER
+
 from target_rainfocus_attendees.addresses import hash_email, is_email, is_hash
 from target_rainfocus_attendees.columns import COUNTRY, EMAIL, STATE, value_at
 from target_rainfocus_attendees.places import country_code, state_code
@@ -22,10 +24,6 @@ Fields: t.TypeAlias = dict[str, t.Any]
 HASHED_EMAIL = "email_lc_sha256"
 """The identity that Adobe's destination lists beside the address (reference/aep-xdm.md 1.25); that
 a request carries it under this name is assumed."""
-
-
-LEAST, MOST = -(2**63), 2**64 - 1
-"""The integers that a request can carry."""
 
 
 class InvalidProfileError(Exception):
@@ -163,7 +161,7 @@ def _attribute(value: object) -> object:
         return None if None in values else [one for one in values if one not in ("", [])]
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, bool | int) and LEAST <= value <= MOST:
+    if isinstance(value, bool | int) and LEAST_INTEGER <= value <= MOST_INTEGER:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value

@@ -14,7 +14,7 @@ import orjson
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.jsonvalue import parse_json
 
-from target_rainfocus_attendees.files import open_private
+from target_rainfocus_attendees.files import open_private, write_all
 from target_rainfocus_attendees.wire import PACKAGE
 
 if t.TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Rejects:
                     end = _mend(self.path, file, end)
                     self._schemas.clear()
                 lines = b"".join(self._lines())
-                _write(file, lines)
+                write_all(file, lines)
                 os.fsync(file)
                 self._end = end + len(lines)
         except OSError as error:
@@ -130,12 +130,6 @@ def _line(message: Message) -> bytes:
         return f"{json.dumps(message)}\n".encode()
 
 
-def _write(file: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-
-
 def _mend(path: Path, file: int, size: int) -> int:
     """End the last line of a file that was not finished, and give the file's length.
 
@@ -154,7 +148,7 @@ def _mend(path: Path, file: int, size: int) -> int:
     except ValueError:
         aside = open_private(path.with_name(f"{path.name}.cut"), os.O_WRONLY | os.O_APPEND)
         try:
-            _write(aside, line + b"\n")
+            write_all(aside, line + b"\n")
             os.fsync(aside)
         finally:
             os.close(aside)

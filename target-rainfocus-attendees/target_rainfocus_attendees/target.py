@@ -230,10 +230,8 @@ class TargetRainFocusAttendees(Target):
         try:  # not as the SDK does, which logs the state
             sys.stdout.write(f"{json.dumps(state)}\n")
             sys.stdout.flush()
-        except (
-            BrokenPipeError,
-            AttributeError,
-        ) as error:  # closed by the reader, or from the start
+        # Closed by the reader, or from the start.
+        except (BrokenPipeError, AttributeError) as error:
             msg = "The next command in the pipe ended early: see its messages."
             raise RainFocusError(msg) from error
 

@@ -45,10 +45,10 @@ class GuardedProtocol(HttpToolsProtocol):
     @override
     def data_received(self, data: bytes) -> None:
         if self._patience:
-            self._head += len(data)
-            if self._head > MOST_HEAD + len(data):
+            if self._head > MOST_HEAD:
                 self.transport.abort()
                 return
+            self._head += len(data)
         super().data_received(data)
 
     @override
