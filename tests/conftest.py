@@ -18,8 +18,10 @@ import pytest
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Tests start dozens of commands; without bytecode each would compile all its imports again.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Tests start dozens of commands; without bytecode each would compile all its imports again, and
+# without a buffer what goes wrong when one is written out at the end would not show.
+for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+    os.environ.pop(variable, None)
 
 REQUIRED = "RAINFOCUS_TEST_POSTGRES"
 """Environment variable of .ci/run: without PostgreSQL the tests fail instead of being skipped."""

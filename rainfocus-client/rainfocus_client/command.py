@@ -38,8 +38,9 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
     The text of an error that is not ours may quote a record, so only its kind and place are
     shown.
     """
+    code: str | int | None = 1
     try:
-        command()
+        code = _code(command)
     except RainFocusError as error:
         logger.error("%s", error)  # noqa: TRY400
     except OSError as error:
@@ -53,9 +54,30 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
             place.lineno,
         )
         logger.debug("%s", "".join(traceback.format_tb(error.__traceback__)))
-    else:
-        sys.exit(0)
-    sys.exit(1)
+    _drop_unwritten()
+    sys.exit(code)
+
+
+def _code(command: Callable[[], object]) -> str | int | None:
+    """The exit code that a command ends with, once all it has written is out."""
+    code: str | int | None = 0
+    try:
+        command()
+    except SystemExit as ended:
+        code = ended.code
+    if sys.stdout:
+        sys.stdout.flush()
+    return code
+
+
+def _drop_unwritten() -> None:
+    """Drop what cannot be written: Python would try again at its end, and fail with code 120."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _wrong_log_levels(plugin: str) -> list[str]:

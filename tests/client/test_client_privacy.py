@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import typing as t
+from pathlib import Path
 
 import pytest
 from rainfocus_client.redaction import Redactor
@@ -42,10 +45,21 @@ run_command(work, logging.getLogger("x"))
 """
 
 
-def run(work: str, level: str = "logging.INFO") -> subprocess.CompletedProcess[str]:
+def run(
+    work: str,
+    level: str = "logging.INFO",
+    *,
+    stdout: t.IO[bytes] | int = subprocess.PIPE,
+    stderr: t.IO[bytes] | int | None = None,
+) -> subprocess.CompletedProcess[str]:
     program = PROGRAM.format(work=work, level=level)
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", program],
+        stdout=stdout,
+        stderr=stderr or subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
 
@@ -71,6 +85,25 @@ def test_a_file_that_cannot_be_used_is_named() -> None:
 def test_output_that_cannot_be_written_is_told() -> None:
     done = run("raise OSError(28, 'No space left on device')")
     assert done.stderr == "ERROR Standard output: No space left on device.\n"
+
+
+@pytest.mark.parametrize("streams", ["stdout", "stdout and stderr"])
+def test_output_that_nobody_reads_is_told_once(streams: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        done = run("print('lost')", stdout=pipe, stderr=pipe if "stderr" in streams else None)
+    assert done.returncode == 1
+    assert done.stderr in {None, "ERROR Standard output: Broken pipe.\n"}
+
+
+def test_output_that_waits_for_a_full_disk_is_told_once() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = run("print('lost')", stdout=full)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "ERROR Standard output: No space left on device.\n",
+    )
 
 
 def test_debug_shows_the_way_to_an_unexpected_error() -> None:
