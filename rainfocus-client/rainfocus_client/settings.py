@@ -188,8 +188,8 @@ def unknown_settings(settings: Mapping[str, t.Any], schema: JSONSchema) -> list[
     return unknown
 
 
-def read_json_object(what: str, text: str) -> dict[str, t.Any]:
-    """Read a file's text that must be one JSON object.
+def read_json_object(what: str, text: str | bytes) -> dict[str, t.Any]:
+    """Read a file's content that must be one JSON object.
 
     Raises:
         SettingsError: It is not; `what` names the file for the user.

@@ -184,8 +184,8 @@ class TapRainFocus(Tap):
             tap = cls(
                 config=config.config if config else {},
                 parse_env_config=bool(config and config.parse_env),
-                state=read_json_object("--state", state.read()) if state else None,
-                catalog=_read_catalog(catalog.read()) if catalog else None,
+                state=read_json_object("--state", _bytes(state)) if state else None,
+                catalog=_read_catalog(_bytes(catalog)) if catalog else None,
             )
             tap._check_selection()
             if not tap._selected:
@@ -300,8 +300,13 @@ class TapRainFocus(Tap):
                 check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
 
 
-def _read_catalog(text: str) -> Catalog:
-    catalog = read_json_object("--catalog", text)
+def _bytes(file: t.IO[str]) -> bytes:
+    """The content, which is UTF-8 whatever the locale says."""
+    return t.cast("t.TextIO", file).buffer.read()
+
+
+def _read_catalog(content: bytes) -> Catalog:
+    catalog = read_json_object("--catalog", content)
     try:
         return Catalog.from_dict(catalog)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import typing as t
+from pathlib import Path
 
 import pytest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
 
@@ -132,6 +132,27 @@ def test_a_file_that_is_not_what_it_should_be(
     assert run.code == 1
     assert len(run.errors) == 1, run.log
     assert advice in run.errors[0]
+
+
+def test_files_are_utf_8_whatever_the_locale_says(
+    run_tap: TapRunner, settings: Settings, only_attendees: tuple[str, str], tmp_path: Path
+) -> None:
+    partition = {"context": {"event": "zürich25"}}
+    catalog = json.loads(Path(only_attendees[1]).read_text())
+    catalog["streams"][0]["schema"]["title"] = "Zürich"
+    files = {
+        "--catalog": catalog,
+        "--state": {"bookmarks": {"attendees": {"partitions": [partition]}}},
+    }
+    arguments = []
+    for option, content in files.items():
+        file = tmp_path / option
+        file.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
+        arguments += [option, str(file)]
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = run_tap(settings, *arguments, environment=ascii_only)
+    assert run.code == 0, run.log
+    assert partition in run.state["bookmarks"]["attendees"]["partitions"]
 
 
 def test_a_missing_config_file_is_named(run_tap: TapRunner) -> None:
