@@ -11,7 +11,7 @@ import click
 
 from rainfocus_sandbox import daemon, remote, report
 from rainfocus_sandbox.customer import LAST_YEAR, ORG_ID
-from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.errors import OthersPortError, SandboxError
 from rainfocus_sandbox.faults import KINDS, Fault, Kind
 from rainfocus_sandbox.integration import DEFAULT_TIMEOUT_S
 from rainfocus_sandbox.remote import Occupant, occupant
@@ -36,6 +36,10 @@ class _Target:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    def runs(self) -> bool:
+        """Tell whether it runs; refuse a port that another folder's sandbox holds."""
+        return occupant(self.port, self.database) is Occupant.OURS
 
 
 def _size_options(command: _Command) -> _Command:
@@ -89,6 +93,9 @@ def cli(context: click.Context, database: Path, port: int) -> None:
 @click.pass_obj
 def serve_command(target: _Target, /, **sizes: int) -> None:
     """Serve in the foreground; seed first when the database is new."""
+    if target.runs():
+        message = f"the sandbox already runs on port {target.port}: stop it first"
+        raise SandboxError(message)
     serve(target.database, target.port, Sizes(**sizes))
 
 
@@ -117,7 +124,7 @@ def start(target: _Target, /, wait: float, **sizes: int) -> None:
 @click.pass_obj
 def stop(target: _Target) -> None:
     """Stop the sandbox."""
-    was_running = daemon.stop(target.port)
+    was_running = daemon.stop(target.port, target.database)
     click.echo(
         f"The sandbox on port {target.port} has stopped."
         if was_running
@@ -130,7 +137,7 @@ def stop(target: _Target) -> None:
 def status(context: click.Context) -> None:
     """Tell whether the sandbox runs and what is in it; exit 1 if it does not run."""
     target = t.cast("_Target", context.obj)
-    if occupant(target.port) is not Occupant.SANDBOX:
+    if not target.runs():
         click.echo(f"No sandbox runs on port {target.port}.")
         context.exit(1)
     click.echo(f"The sandbox runs at {target.url}, API {target.url}/api, org {ORG_ID}.\n")
@@ -142,7 +149,11 @@ def status(context: click.Context) -> None:
 @click.pass_obj
 def reset(target: _Target, /, **sizes: int) -> None:
     """Seed anew, whether the sandbox runs or not; writes, tokens and the log are gone."""
-    if occupant(target.port) is Occupant.SANDBOX:
+    try:
+        is_running = target.runs()
+    except OthersPortError:
+        is_running = False
+    if is_running:
         counts = remote.call(target.port, "POST", "/sandbox/reset", sizes, timeout=None)
     else:
         with Store(target.database) as store:
@@ -330,7 +341,7 @@ def pushes(context: click.Context, wait: float) -> None:
 
 
 def _require_sandbox(target: _Target) -> None:
-    if occupant(target.port) is not Occupant.SANDBOX:
+    if not target.runs():
         message = f"no sandbox runs on port {target.port}: start one with rainfocus-sandbox start"
         raise SandboxError(message)
 

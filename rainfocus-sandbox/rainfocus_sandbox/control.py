@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from importlib.metadata import version
 
@@ -13,6 +14,7 @@ from rainfocus_sandbox.seed import Sizes, seed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -24,9 +26,10 @@ NAME = "rainfocus-sandbox"
 
 def control_routes(store: Store, faults: Faults, stop: Callable[[], None]) -> list[Route]:
     """Return the routes that watch and steer the sandbox; `stop` ends the server."""
+    database = full_path(store.database)
 
     async def health(_request: Request) -> Response:
-        return json_response({"name": NAME, "version": version(NAME)})
+        return json_response({"name": NAME, "version": version(NAME), "database": database})
 
     async def counts(_request: Request) -> Response:
         return json_response(store.counts())
@@ -54,6 +57,11 @@ def control_routes(store: Store, faults: Faults, stop: Callable[[], None]) -> li
         Route("/sandbox/stop", stop_server, methods=["POST"]),
         Route("/sandbox/reset", reset, methods=["POST"]),
     ]
+
+
+def full_path(database: Path) -> str:
+    """Return the one absolute path that every name of `database` leads to, as text for JSON."""
+    return os.path.realpath(os.fsencode(database)).decode(errors="backslashreplace")
 
 
 def json_response(content: object, status: int = 200) -> Response:

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 import typing as t
+from contextlib import suppress
 from dataclasses import asdict
 
-from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.errors import OthersPortError, SandboxError
 from rainfocus_sandbox.remote import Occupant, call, occupant
 from rainfocus_sandbox.server import port_taken
 from rainfocus_sandbox.store import Store
@@ -23,17 +24,17 @@ _STOP_WAIT_S = 10.0
 
 
 def start(database: Path, port: int, sizes: Sizes, wait_s: float) -> bool:
-    """Start a sandbox and return when it answers.
+    """Start the sandbox of `database` and return when it answers.
 
     Returns:
-        Whether one was started; no, if a sandbox already answers on `port`.
+        Whether it was started; no, if it already answers on `port`.
 
     Raises:
         SandboxError: Something else holds the port, or the process died or took too long. It is
             gone then.
     """
-    match occupant(port):
-        case Occupant.SANDBOX:
+    match occupant(port, database):
+        case Occupant.OURS:
             return False
         case Occupant.STRANGER:
             raise port_taken(port)
@@ -41,7 +42,7 @@ def start(database: Path, port: int, sizes: Sizes, wait_s: float) -> bool:
     log_path = database.with_name(f"{database.name}.log")
     process = _spawn(database, port, sizes, log_path)
     try:
-        _await_answer(process, port, wait_s, log_path)
+        _await_answer(process, database, port, wait_s, log_path)
     except BaseException:
         _end(process)
         raise
@@ -49,8 +50,8 @@ def start(database: Path, port: int, sizes: Sizes, wait_s: float) -> bool:
     return True
 
 
-def stop(port: int) -> bool:
-    """Stop the sandbox on `port` and return when it is gone.
+def stop(port: int, database: Path | None = None) -> bool:
+    """Stop the sandbox on `port`, that of `database` if one is given, and return when it is gone.
 
     Returns:
         Whether there was one.
@@ -58,7 +59,7 @@ def stop(port: int) -> bool:
     Raises:
         SandboxError: Something else answers there, or the sandbox does not stop.
     """
-    match occupant(port):
+    match occupant(port, database):
         case Occupant.NOBODY:
             return False
         case Occupant.STRANGER:
@@ -66,11 +67,14 @@ def stop(port: int) -> bool:
             raise SandboxError(message)
     call(port, "POST", "/sandbox/stop")
     deadline = time.monotonic() + _STOP_WAIT_S
-    while occupant(port) is not Occupant.NOBODY:
-        if time.monotonic() > deadline:
-            message = f"the sandbox on port {port} still answers after {_STOP_WAIT_S:.0f} seconds"
-            raise SandboxError(message)
-        time.sleep(_POLL_S)
+    with suppress(OthersPortError):  # another's sandbox has the port now, so ours is gone
+        while occupant(port, database) is not Occupant.NOBODY:
+            if time.monotonic() > deadline:
+                message = (
+                    f"the sandbox on port {port} still answers after {_STOP_WAIT_S:.0f} seconds"
+                )
+                raise SandboxError(message)
+            time.sleep(_POLL_S)
     return True
 
 
@@ -102,10 +106,10 @@ def _spawn(database: Path, port: int, sizes: Sizes, log_path: Path) -> subproces
 
 
 def _await_answer(
-    process: subprocess.Popen[bytes], port: int, wait_s: float, log_path: Path
+    process: subprocess.Popen[bytes], database: Path, port: int, wait_s: float, log_path: Path
 ) -> None:
     deadline = time.monotonic() + wait_s
-    while occupant(port) is not Occupant.SANDBOX:
+    while occupant(port, database) is not Occupant.OURS:
         if process.poll() is not None:
             message = f"the sandbox ended while it started: see {log_path}"
             raise SandboxError(message)

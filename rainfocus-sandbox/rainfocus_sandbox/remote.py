@@ -11,11 +11,14 @@ from dataclasses import asdict
 
 import orjson
 
-from rainfocus_sandbox.control import NAME
-from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox import control
+from rainfocus_sandbox.errors import OthersPortError, SandboxError
 from rainfocus_sandbox.faults import Fault
 from rainfocus_sandbox.outbox import Tally
 from rainfocus_sandbox.server import HOST
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 _PATIENCE_S = 5
 _POLL_S = 0.05
@@ -25,20 +28,28 @@ class Occupant(enum.Enum):
     """Who holds the port."""
 
     NOBODY = enum.auto()
-    SANDBOX = enum.auto()
+    OURS = enum.auto()
     STRANGER = enum.auto()
 
 
-def occupant(port: int) -> Occupant:
-    """Find out who holds `port`."""
+def occupant(port: int, database: Path | None) -> Occupant:
+    """Find out who holds `port`; the sandbox of `database` is ours, without one every sandbox.
+
+    Raises:
+        OthersPortError: The sandbox of another database does.
+    """
     try:
         health = call(port, "GET", "/sandbox/health")
     except ConnectionRefusedError:
         return Occupant.NOBODY
     except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
         return Occupant.STRANGER
-    is_sandbox = isinstance(health, dict) and health.get("name") == NAME
-    return Occupant.SANDBOX if is_sandbox else Occupant.STRANGER
+    match health:
+        case {"name": control.NAME, "database": str(held)}:
+            if database is not None and held != control.full_path(database):
+                raise OthersPortError(port, held)
+            return Occupant.OURS
+    return Occupant.STRANGER
 
 
 def call(

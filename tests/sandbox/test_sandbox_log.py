@@ -68,7 +68,11 @@ def test_the_last_calls(sandbox: RunningSandbox, get: Call) -> None:
 
 def test_health_and_counts(sandbox: RunningSandbox) -> None:
     health = requests.get(f"{sandbox.url}/sandbox/health", timeout=10).json()
-    assert health == {"name": "rainfocus-sandbox", "version": "0.1.0"}
+    assert health == {
+        "name": "rainfocus-sandbox",
+        "version": "0.1.0",
+        "database": str(sandbox.store.database.resolve()),
+    }
     counts = requests.get(f"{sandbox.url}/sandbox/counts", timeout=10).json()
     assert counts == sandbox.store.counts()
     assert sandbox.store.log() == [], "the sandbox's own calls are not logged"

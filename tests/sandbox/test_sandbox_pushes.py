@@ -103,7 +103,7 @@ def serving(database: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     sandbox = [sys.executable, "-m", "rainfocus_sandbox", f"--database={database}"]
     with subprocess.Popen([*sandbox, f"--port={port}", "serve"]) as server:
         try:
-            while occupant(port) is not Occupant.SANDBOX:
+            while occupant(port, database) is not Occupant.OURS:
                 time.sleep(0.02)
             yield server
         finally:
