@@ -22,6 +22,8 @@ from rainfocus_sandbox.store import Store
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rainfocus_sandbox.store import LoggedCall, LoggedOutcome
+
 _ENV = "RAINFOCUS_SANDBOX"
 _Command = t.TypeVar("_Command", bound="Callable[..., None]")
 
@@ -169,12 +171,10 @@ def reset(target: _Target, /, **sizes: int) -> None:
 @click.pass_obj
 def log(target: _Target, limit: int | None) -> None:
     """Show what the API saw: calls, records and refusals per call and event."""
-    if not target.database.exists():
-        message = f"there is no database {target.database}: make one with rainfocus-sandbox start"
-        raise SandboxError(message)
-    with Store(target.database) as store:
-        summary = store.log_summary()
-        calls = store.log(limit) if limit else []
+    last = limit or 0
+    summary, calls = (
+        remote.log(target.port, last) if target.runs() else _log_in(target.database, last)
+    )
     if not summary:
         click.echo("The API has not been called yet.")
         return
@@ -183,6 +183,15 @@ def log(target: _Target, limit: int | None) -> None:
     if calls:
         click.echo(f"\nThe last {len(calls)} calls:\n")
         click.echo(report.log_lines(calls))
+
+
+def _log_in(database: Path, limit: int) -> tuple[list[LoggedOutcome], list[LoggedCall]]:
+    """Return the summary and the last `limit` calls of the API log that `database` holds."""
+    if not database.exists():
+        message = f"there is no database {database}: make one with rainfocus-sandbox start"
+        raise SandboxError(message)
+    with Store(database) as store:
+        return store.log_summary(), store.log(limit)
 
 
 @cli.command("fault")

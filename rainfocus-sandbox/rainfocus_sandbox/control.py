@@ -38,7 +38,7 @@ def control_routes(store: Store, faults: Faults, stop: Callable[[], None]) -> li
         limit = request.query_params.get("limit", "100")
         if not limit.isdecimal():
             return json_response({"error": "limit is not a number"}, 400)
-        return json_response(store.log(int(limit)))
+        return json_response({"summary": store.log_summary(), "calls": store.log(int(limit))})
 
     async def stop_server(_request: Request) -> Response:
         stop()

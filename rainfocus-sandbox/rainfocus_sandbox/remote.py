@@ -16,6 +16,7 @@ from rainfocus_sandbox.errors import OthersPortError, SandboxError
 from rainfocus_sandbox.faults import Fault
 from rainfocus_sandbox.outbox import Tally
 from rainfocus_sandbox.server import HOST
+from rainfocus_sandbox.store import LoggedCall, LoggedOutcome
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,15 @@ def call(
 def counts(port: int) -> dict[str, dict[str, int]]:
     """Return the counts of the sandbox on `port`."""
     return t.cast("dict[str, dict[str, int]]", call(port, "GET", "/sandbox/counts"))
+
+
+def log(port: int, limit: int) -> tuple[list[LoggedOutcome], list[LoggedCall]]:
+    """Return the summary and the last `limit` calls of the API log of the sandbox on `port`."""
+    answer = call(port, "GET", f"/sandbox/log?limit={limit}", timeout=None)
+    return (
+        [LoggedOutcome(**fields) for fields in answer["summary"]],
+        [LoggedCall(**fields) for fields in answer["calls"]],
+    )
 
 
 def faults(port: int) -> list[Fault]:

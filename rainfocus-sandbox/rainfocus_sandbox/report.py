@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.faults import Fault
     from rainfocus_sandbox.outbox import Tally
-    from rainfocus_sandbox.store import LoggedCall
+    from rainfocus_sandbox.store import LoggedCall, LoggedOutcome
 
 
 def table(rows: Iterable[Sequence[object]]) -> str:
@@ -71,19 +71,19 @@ def tally_line(tally: Tally) -> str:
     )
 
 
-def log_table(summary: Iterable[tuple[str, str, int, str, int, int]]) -> str:
+def log_table(summary: Iterable[LoggedOutcome]) -> str:
     """Show per call and event how often it was called and how that ended."""
     groups = defaultdict(list)
-    for call, event, status, code, calls, records in summary:
-        groups[call, event].append((status, code, calls, records))
+    for outcome in summary:
+        groups[outcome.call, outcome.event].append(outcome)
     rows = [
         [
             call,
             event or "-",
-            sum(calls for _, _, calls, _ in outcomes),
-            sum(records for _, _, _, records in outcomes),
-            sum(calls for status, code, calls, _ in outcomes if _is_refused(status, code)),
-            ", ".join(f"{calls} x {_outcome(status, code)}" for status, code, calls, _ in outcomes),
+            sum(o.calls for o in outcomes),
+            sum(o.records for o in outcomes),
+            sum(o.calls for o in outcomes if _is_refused(o.status, o.code)),
+            ", ".join(f"{o.calls} x {_outcome(o.status, o.code)}" for o in outcomes),
         ]
         for (call, event), outcomes in groups.items()
     ]

@@ -68,6 +68,18 @@ class LoggedCall:
     records: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedOutcome:
+    """How often calls for an event ended in one way, and how many records that were."""
+
+    call: str
+    event: str
+    status: int
+    code: str
+    calls: int
+    records: int
+
+
 class Store:
     """The database.
 
@@ -473,12 +485,13 @@ class Store:
         )
         return [LoggedCall(*row) for row in reversed(rows)]
 
-    def log_summary(self) -> list[tuple[str, str, int, str, int, int]]:
-        """Return call, event, status, responseCode, number of calls, number of records."""
-        return self._rows(
+    def log_summary(self) -> list[LoggedOutcome]:
+        """Return what the whole API log adds up to, in the order of calls and events."""
+        rows = self._rows(
             "SELECT call, event, status, code, count(*), sum(records) FROM api_log "
             "GROUP BY call, event, status, code ORDER BY call, event, status, code"
         )
+        return [LoggedOutcome(*row) for row in rows]
 
     def _rows(self, sql: str, *values: str | int | bytes) -> list[t.Any]:
         with self._lock:

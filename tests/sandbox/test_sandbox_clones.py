@@ -28,6 +28,7 @@ REFUSED = (
     ("serve",),
     ("stop",),
     ("status",),
+    ("log",),
     ("fault", "drop"),
     ("faults", "--clear"),
     ("integration",),

@@ -87,12 +87,16 @@ def test_reset_without_a_server(command: Run) -> None:
     assert "summit25 (7 attendees)" in command("reset", "--attendees=7").stdout
 
 
-def test_log(command: Run, port: int) -> None:
+def test_log(command: Run, port: int, database: Path) -> None:
     command("start", *SMALL)
     assert "not been called yet" in command("log").stdout
     search = f"http://127.0.0.1:{port}/api/acme/v3/attendee/search?event=summit26"
     for headers in ({"apiProfile": "sandboxprofile"}, {"apiProfile": "nosuch"}, {}):
         requests.get(search, headers=headers, timeout=10)
+    away = database.parent.rename(database.parent.with_name("away"))
+    told_by_the_server = command("log", "--limit=2").stdout
+    assert not database.parent.exists()
+    away.rename(database.parent)
     command("stop")
     summary = command("log")
     assert summary.stderr == ""
@@ -101,11 +105,14 @@ def test_log(command: Run, port: int) -> None:
     assert ["attendee/search", "summit26", "1", "25", "0", "1", "x", "ok"] in lines
     assert "1 x HTTP 200 code 101, 1 x HTTP 400 code 103" in summary.stdout
     assert "The last" not in summary.stdout
-    assert "The last 2 calls" in command("log", "--limit=2").stdout
+    read_from_the_file = command("log", "--limit=2").stdout
+    assert "The last 2 calls" in read_from_the_file
+    assert told_by_the_server == read_from_the_file
 
 
-def test_log_without_a_database(command: Run) -> None:
+def test_log_without_a_database(command: Run, database: Path) -> None:
     assert "there is no database" in fails_in_one_line(command("log"))
+    assert not database.parent.exists()
 
 
 @pytest.mark.usefixtures("stranger")

@@ -62,7 +62,17 @@ def test_the_last_calls(sandbox: RunningSandbox, get: Call) -> None:
     get("attendee/search", event="summit26", pageSize=1)
     get("attendee/search", event="summit26", pageSize=2)
     reply = requests.get(f"{sandbox.url}/sandbox/log?limit=1", timeout=10).json()
-    assert [call["records"] for call in reply] == [2]
+    assert [call["records"] for call in reply["calls"]] == [2]
+    assert reply["summary"] == [
+        {
+            "call": "attendee/search",
+            "event": "summit26",
+            "status": 200,
+            "code": "0",
+            "calls": 2,
+            "records": 3,
+        }
+    ]
     assert [call.records for call in sandbox.store.log(2)] == [1, 2]
 
 
