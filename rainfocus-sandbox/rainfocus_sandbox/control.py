@@ -10,6 +10,7 @@ import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rainfocus_sandbox.errors import SandboxError
 from rainfocus_sandbox.seed import Sizes, seed
 
 if t.TYPE_CHECKING:
@@ -60,8 +61,17 @@ def control_routes(store: Store, faults: Faults, stop: Callable[[], None]) -> li
 
 
 def full_path(database: Path) -> str:
-    """Return the one absolute path that every name of `database` leads to, as text for JSON."""
-    return os.path.realpath(os.fsencode(database)).decode(errors="backslashreplace")
+    """Return the one absolute path that every name of `database` leads to, as text for JSON.
+
+    Raises:
+        SandboxError: The name is relative to a folder that has been deleted.
+    """
+    try:
+        path = os.path.realpath(os.fsencode(database))
+    except FileNotFoundError as error:
+        message = "this folder has been deleted: name the database in full with --database"
+        raise SandboxError(message) from error
+    return path.decode(errors="backslashreplace")
 
 
 def json_response(content: object, status: int = 200) -> Response:

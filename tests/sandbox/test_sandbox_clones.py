@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import subprocess
 import sys
 import threading
 import typing as t
@@ -14,7 +15,6 @@ from rainfocus_sandbox.faults import Fault
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -87,6 +87,23 @@ def test_one_database_by_all_its_names(command: Run, tmp_path: Path) -> None:
             1,
             f"Error: the sandbox already runs on port {port_of(sandbox)}: stop it first\n",
         )
+
+
+def test_a_clone_deleted_under_its_user(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    stop = f'"{sys.executable}" -m rainfocus_sandbox --port={port_of(sandbox)} stop'
+    done = subprocess.run(
+        ["sh", "-c", f'rmdir "$PWD" && {stop}'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        "Error: this folder has been deleted: name the database in full with --database\n",
+    )
 
 
 class _Handover(http.server.BaseHTTPRequestHandler):
