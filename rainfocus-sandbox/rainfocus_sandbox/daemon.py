@@ -50,8 +50,8 @@ def start(database: Path, port: int, sizes: Sizes, wait_s: float) -> bool:
     return True
 
 
-def stop(port: int, database: Path | None = None) -> bool:
-    """Stop the sandbox on `port`, that of `database` if one is given, and return when it is gone.
+def stop(port: int, database: Path) -> bool:
+    """Stop the sandbox of `database` on `port` and return when it is gone.
 
     Returns:
         Whether there was one.

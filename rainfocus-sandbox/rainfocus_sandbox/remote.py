@@ -33,8 +33,8 @@ class Occupant(enum.Enum):
     STRANGER = enum.auto()
 
 
-def occupant(port: int, database: Path | None) -> Occupant:
-    """Find out who holds `port`; the sandbox of `database` is ours, without one every sandbox.
+def occupant(port: int, database: Path) -> Occupant:
+    """Find out who holds `port`; the sandbox of `database` is ours.
 
     Raises:
         OthersPortError: The sandbox of another database does.
@@ -47,7 +47,7 @@ def occupant(port: int, database: Path | None) -> Occupant:
         return Occupant.STRANGER
     match health:
         case {"name": control.NAME, "database": str(held)}:
-            if database is not None and held != control.full_path(database):
+            if held != control.full_path(database):
                 raise OthersPortError(port, held)
             return Occupant.OURS
     return Occupant.STRANGER

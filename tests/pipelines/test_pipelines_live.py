@@ -42,7 +42,7 @@ def project(
     """A copy of the project's files; what a job leaves running there is stopped."""
     copy_project(tmp_path)
     yield tmp_path
-    stop(ports[0])
+    stop(ports[0], tmp_path / ".sandbox" / "rainfocus.db")
     left = tmp_path / ".sandbox" / "receiver.pid"
     if left.exists():
         os.kill(int(left.read_text()), signal.SIGTERM)
