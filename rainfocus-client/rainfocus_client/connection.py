@@ -78,6 +78,7 @@ def _web_address(settings: Mapping[str, t.Any], setting: str) -> str:
             parts.scheme in {"http", "https"}
             and bool(parts.hostname)
             and parts.port != 0
+            and not parts.netloc.endswith(":")
             and not (parts.query or parts.fragment or parts.username or parts.password)
             and not re.search(r"\s", address)
         )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
+from dotenv.variables import parse_variables
 
 from rainfocus_client.errors import SettingsError
 
@@ -39,7 +40,7 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
         "title": "API URL",
         "description": (
             "Address of the API up to and with /api, for vanity hosts and the sandbox. "
-            "Overrides environment."
+            "Overrides environment. May name environment variables, as ${NAME:-default}."
         ),
     },
     "client_id": {
@@ -248,6 +249,17 @@ def _value(text: str, kinds: list[str]) -> object:
     if "array" in kinds and not isinstance(value, list):
         return [part.strip() for part in text.split(",") if part.strip()]
     return value
+
+
+def expand_variables(value: object, environment: Mapping[str, str]) -> object:
+    """A text with `${NAME}` and `${NAME:-default}` replaced; one that is empty counts as not set.
+
+    Meltano knows no default for a variable that is not set.
+    """
+    if not isinstance(value, str):
+        return value
+    given = {name: text for name, text in environment.items() if text}
+    return "".join(part.resolve(given) for part in parse_variables(value))
 
 
 def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str, t.Any]:

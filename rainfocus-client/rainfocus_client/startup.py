@@ -13,6 +13,7 @@ from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings import (
     JSONSchema,
     check_settings,
+    expand_variables,
     settings_from_environment,
     unknown_settings,
     with_defaults,
@@ -21,6 +22,10 @@ from rainfocus_client.settings import (
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
+
+
+ADDRESSES = frozenset({"api_url", "token_url"})
+"""Settings that may name environment variables."""
 
 
 def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
@@ -52,6 +57,8 @@ def ready_settings(  # noqa: PLR0913
         SettingsError: They are to be, and are not.
     """
     ready = with_defaults(settings, schema)
+    for name in ADDRESSES & ready.keys():
+        ready[name] = expand_variables(ready[name], os.environ)
     declared = schema["properties"]
     protect_logs(Redactor(*(ready.get(name) for name in declared if declared[name].get("secret"))))
     if check:

@@ -11,6 +11,7 @@ from rainfocus_client.credentials import ApiProfile, OAuth, credentials_from_set
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings import (
     check_settings,
+    expand_variables,
     read_config_files,
     settings_from_environment,
     settings_schema,
@@ -65,6 +66,7 @@ def test_token_address(settings: dict[str, str], url: str) -> None:
         {"api_url": "https://user:secret@host/api"},
         {"api_url": "https://host/api?x=1"},
         {"api_url": "https://ho st/api"},
+        {"api_url": "https://host:/api"},
         {"token_url": "host/token"},
     ],
 )
@@ -73,6 +75,21 @@ def test_malformed_addresses_are_refused_without_being_shown(settings: dict[str,
         Connection.from_settings({"org_id": "acme", **settings})
     assert next(iter(settings)) in str(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "expanded"),
+    [
+        ("http://127.0.0.1:${PORT:-8765}/api", "http://127.0.0.1:9000/api"),
+        ("http://127.0.0.1:${OTHER:-8765}/api", "http://127.0.0.1:8765/api"),
+        ("http://127.0.0.1:${EMPTY:-8765}/api", "http://127.0.0.1:8765/api"),
+        ("http://127.0.0.1:${OTHER}/api", "http://127.0.0.1:/api"),
+        ("https://${PORT}.example.com/$PORT", "https://9000.example.com/$PORT"),
+        (None, None),
+    ],
+)
+def test_addresses_may_name_variables(address: str | None, expanded: str | None) -> None:
+    assert expand_variables(address, {"PORT": "9000", "EMPTY": ""}) == expanded
 
 
 def test_an_api_profile_travels_as_a_header() -> None:
