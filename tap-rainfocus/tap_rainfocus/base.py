@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import logging
 import typing as t
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import orjson
@@ -89,6 +91,18 @@ class TapStream(Stream):
             and all(self.mask.values())
         )
 
+    def title(self, context: Context | None) -> str:
+        """What a user calls the stream, or one event of it."""
+        return f"{self.name} of {context['event']}" if context else self.name
+
+    @abc.abstractmethod
+    def sample(self, context: Context | None) -> bool:
+        """Try to read, and tell whether there is anything.
+
+        Raises:
+            RainFocusError: It cannot be read.
+        """
+
     def _warn_unreadable(self, field: str) -> None:
         self.logger.warning("A value of %s cannot be read; such values become null.", field)
 
@@ -165,10 +179,13 @@ class RainFocusStream(TapStream):
     def _read(self, context: Context | None) -> Iterator[Iterable[Record]]:
         """The records, page by page; at the end the bookmark is moved."""
         event = context["event"] if context else None
-        what = f"{self.name} of {event}" if event else self.name
+        what = self.title(context)
         clock: str | None = None
         try:
-            with Progress(what, self.logger, self._tap.downloader) as progress:
+            with (
+                _suspecting(event),
+                Progress(what, self.logger, self._tap.downloader) as progress,
+            ):
                 for number, page in enumerate(self._pages(event, context)):
                     if number == 0:
                         clock = page.clock
@@ -182,10 +199,6 @@ class RainFocusStream(TapStream):
         except UncertainEndError as uncertain:
             self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
             return
-        except RefusedError as refusal:
-            named = f"the event code {event}" if event else "event_codes, which names none"
-            msg = f"{refusal} Check {named}: is it right, may the profile use it?"
-            raise RainFocusError(msg) from refusal
         if self.searched and clock:
             self._finish(clock, context)
 
@@ -222,16 +235,25 @@ class RainFocusStream(TapStream):
         state["replication_key"] = self.replication_key
         state["replication_key_value"] = clock
 
+    @override
+    def sample(self, context: Context | None) -> bool:
+        event = context["event"] if context else None
+        with _suspecting(event):
+            pages = self._tap.downloader.pages(self.call, self._params(event, 1), self.records_key)
+            return bool(next(pages).records)
+
     def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
-        params: dict[str, str | int] = {"pageSize": DUMP_PAGE_SIZE}
-        if event:
-            params[self.config["event_parameter"]] = event
         if not self.searched:
+            params = self._params(event, DUMP_PAGE_SIZE)
             return self._whole(self._tap.dumps.pages(self.call, params, self.records_key))
-        params["pageSize"] = self.config["page_size"]
+        params = self._params(event, self.config["page_size"])
         if since := self._since(context):
             params["since"] = _epoch_ms(since)
         return self._tap.downloader.pages(self.call, params, self.records_key)
+
+    def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
+        named = {self.config["event_parameter"]: event} if event else {}
+        return {"pageSize": page_size, **named}
 
     def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:
@@ -279,6 +301,17 @@ class RainFocusStream(TapStream):
             "it; setting custom_attributes can give it one.",
             field,
         )
+
+
+@contextmanager
+def _suspecting(event: str | None) -> Iterator[None]:
+    """Name the event code where RainFocus refuses a call as a whole."""
+    try:
+        yield
+    except RefusedError as refusal:
+        named = f"the event code {event}" if event else "event_codes, which names none"
+        msg = f"{refusal} Check {named}: is it right, may the profile use it?"
+        raise RainFocusError(msg) from refusal
 
 
 def _epoch_ms(moment: datetime) -> int:
