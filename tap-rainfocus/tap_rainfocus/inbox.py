@@ -159,9 +159,7 @@ class Inbox:
             if not may_be_new and not _is_there(url):
                 msg = "There is no inbox where inbox_url says: check it, or start the receiver."
                 raise SettingsError(msg)
-            self._engine = _engine(url)
-            _check_encoding(self._engine)
-            _make(self._engine)
+            self._engine = _ready(_engine(url))
         except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
             msg = (
                 f"Setting inbox_url cannot be used ({_cause(error)}): give a SQLAlchemy URL such "
@@ -278,6 +276,16 @@ def _engine(url: str) -> sa.Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
 
+    return engine
+
+
+def _ready(engine: sa.Engine) -> sa.Engine:
+    try:
+        _check_encoding(engine)
+        _make(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -83,10 +83,14 @@ class Ledger:
             raise SettingsError(msg) from error
         self._lease = lease
         self._is_empty = False
-        if read_only:
-            self._is_empty = not (_is_there(self._engine) and self._try(_exists))
-        else:
-            self._try(lambda connection: _TABLE.create(connection, checkfirst=True))
+        try:
+            if read_only:
+                self._is_empty = not (_is_there(self._engine) and self._try(_exists))
+            else:
+                self._try(lambda connection: _TABLE.create(connection, checkfirst=True))
+        except RainFocusError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import RainFocusError
@@ -61,13 +61,10 @@ class Load:
             SettingsError: A file cannot be opened.
         """
         self._dry_run: bool = settings["dry_run"]
-        self._delivery = _delivery(settings, stop)
         self._checkpoints = Checkpoints()
         self._summary = Summary(settings["event_code"], dry_run=self._dry_run)
         rejects = named_path(settings, "rejects_path")
         self._rejects = Rejects(rejects) if rejects else None
-        log = named_path(settings, "activation_log_path")
-        self._activations = ActivationLog(log) if log else None
         self._max_rejects: int | None = settings.get("max_rejects")
         # Where everybody is refused from the start it is the event; but updates may miss many.
         self._may_be_event = settings["mode"] == "upsert"
@@ -79,6 +76,16 @@ class Load:
         self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
         self._input_ended = False
         self._ended = False
+        with ExitStack() as opened:
+            ledger = _ledger(settings)
+            if ledger:
+                opened.callback(ledger.close)
+            log = named_path(settings, "activation_log_path")
+            self._activations = ActivationLog(log) if log else None
+            if self._activations:
+                opened.callback(self._activations.close)
+            self._delivery = _delivery(settings, ledger, stop)
+            self._opened = opened.pop_all()
 
     @property
     def finished(self) -> bool:
@@ -178,19 +185,16 @@ class Load:
         if self._ended:
             return
         self._ended = True
-        if drain:
-            with suppress(Exception, SystemExit):
-                self._delivery.flush()
-        self._delivery.close()
-        self._collect()
-        for warning in self._summary.warnings():
-            self._logger.warning("%s", warning)
-        self._logger.info("%s", self._summary.line())
-        try:
+        with self._opened:
+            if drain:
+                with suppress(Exception, SystemExit):
+                    self._delivery.flush()
+            self._delivery.close()
+            self._collect()
+            for warning in self._summary.warnings():
+                self._logger.warning("%s", warning)
+            self._logger.info("%s", self._summary.line())
             self._checkpoint()
-        finally:
-            if self._activations:
-                self._activations.close()
 
     def progress_text(self) -> str:
         """How far the run got, and how to go on, for the message that ends it."""
@@ -281,8 +285,9 @@ class Load:
             self._activations.flush()
 
 
-def _delivery(settings: Mapping[str, t.Any], stop: Stop) -> Delivery | Rehearsal:
-    ledger = _ledger(settings)
+def _delivery(
+    settings: Mapping[str, t.Any], ledger: Ledger | None, stop: Stop
+) -> Delivery | Rehearsal:
     if settings["dry_run"]:
         return Rehearsal(settings, ledger, named_path(settings, "dry_run_path"), stop)
 

@@ -88,9 +88,7 @@ class Rehearsal:
         return outcomes
 
     def close(self) -> None:
-        """Close what is open."""
-        if self._ledger:
-            self._ledger.close()
+        """Close the file."""
         bodies, self._bodies = self._bodies, None
         if bodies:
             try:

@@ -37,11 +37,10 @@ class RememberingStore:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write down the last ones, and close both."""
+        """Write down the last ones, and close the store."""
         self._closing = True
         self._called.set()
         await self._clerk
-        self._ledger.close()
         await self._store.__aexit__()
 
     def halt(self) -> None:
