@@ -8,7 +8,7 @@ import threading
 import typing as t
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -138,14 +138,18 @@ def test_a_reader_that_advances_sees_every_row_once(inbox: Inbox, url: str) -> N
     assert set(names) == expected
 
 
-def test_a_transaction_that_commits_late_is_not_skipped(inbox: Inbox, url: str) -> None:
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """A way to the tables past the inbox."""
+    engine = sa.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def test_a_transaction_that_commits_late_is_not_skipped(inbox: Inbox, engine: sa.Engine) -> None:
     """One stops half-way, after it has taken its number; another comes after it."""
     inbox.append([message("first")])
-    engine = sa.create_engine(url)
-    with ExitStack() as stack:
-        stack.callback(engine.dispose)
-        threads = stack.enter_context(ThreadPoolExecutor(1))
-        late = stack.enter_context(engine.connect())
+    with ThreadPoolExecutor(1) as threads, engine.connect() as late:
         late.exec_driver_sql("UPDATE rainfocus_inbox_sequence SET last = last + 1")
         late.exec_driver_sql(
             "INSERT INTO rainfocus_inbox"
@@ -165,12 +169,10 @@ def test_a_transaction_that_commits_late_is_not_skipped(inbox: Inbox, url: str) 
     ]
 
 
-def test_a_transaction_that_is_given_up_leaves_no_trace(inbox: Inbox, url: str) -> None:
-    engine = sa.create_engine(url)
+def test_a_transaction_that_is_given_up_leaves_no_trace(inbox: Inbox, engine: sa.Engine) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("UPDATE rainfocus_inbox_sequence SET last = last + 1")
         connection.rollback()
-    engine.dispose()
     assert inbox.append([message("a")]) == [Kept.NEW]
     assert [row.sequence for row in inbox.read(0, 10)] == [1]
 
@@ -218,8 +220,7 @@ def test_prune_before_a_time(inbox: Inbox) -> None:
     assert inbox.prune(before=datetime(2020, 1, 1, tzinfo=UTC)) == 0
 
 
-def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, url: str) -> None:
-    engine = sa.create_engine(url)
+def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE rainfocus_inbox RENAME TO away")
     for use in (lambda: inbox.append([message("secret-key")]), lambda: inbox.read(0, 1)):
@@ -229,7 +230,6 @@ def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, url: str) -> None:
         assert "\n" not in str(told.value)
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE away RENAME TO rainfocus_inbox")
-    engine.dispose()
     inbox.check()
     assert inbox.append([message("a")]) == [Kept.NEW]
     assert inbox.last() == 1

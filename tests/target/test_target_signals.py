@@ -11,6 +11,7 @@ import threading
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 if t.TYPE_CHECKING:
     import subprocess
@@ -68,9 +69,11 @@ def test_a_signal_while_the_run_is_ending_changes_nothing(
         return t.cast("Reply", server.keep(body))
 
     path = tmp_path / "ledger.db"
-    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     messages = [singer.schema, singer.record("nobody"), singer.record("ada@example.com")]
-    with loop_server(answer) as server:
+    with (
+        closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other,
+        loop_server(answer) as server,
+    ):
         settings = server.settings | {"ledger_url": f"sqlite:///{path}"}
         with start(settings | {"rejects_path": str(rejects)}) as process:
             give_all(process, [*messages, singer.state(1)])
@@ -81,7 +84,6 @@ def test_a_signal_while_the_run_is_ending_changes_nothing(
             assert process.poll() is None
             other.execute("ROLLBACK")
             out, log = process.communicate(timeout=10)
-    other.close()
     assert process.returncode == 0, log
     assert states_of(out) == [1]
     assert [record["email"] for record in records_of(rejects)] == ["nobody"]
