@@ -9,14 +9,19 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import typing as t
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from http.server import ThreadingHTTPServer
+
+    HTTPServing = Callable[[ThreadingHTTPServer], t.ContextManager[str]]
 
 # Tests start dozens of commands; without bytecode each would compile all its imports again, and
 # without a buffer what goes wrong when one is written out at the end would not show.
@@ -156,3 +161,33 @@ def _programs() -> Path | None:
 
 def _is_root() -> bool:
     return os.geteuid() == 0
+
+
+@pytest.fixture(scope="session")
+def serve_http() -> HTTPServing:
+    """Runs a server until the block ends, and with it its connections and threads end."""
+
+    @contextmanager
+    def serve(server: ThreadingHTTPServer) -> Iterator[str]:
+        accepted: list[socket.socket] = []
+        process = server.process_request
+
+        def process_request(request: t.Any, client_address: t.Any) -> None:
+            accepted.append(request)
+            process(request, client_address)
+
+        server.process_request = process_request  # type: ignore[method-assign]
+        server.daemon_threads = False  # others are not waited for
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            for connection in accepted:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            server.server_close()
+
+    return serve

@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
+    from tests.conftest import HTTPServing
+
     Call = Callable[..., requests.Response]
     Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -111,14 +113,11 @@ def serving(database: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with Endpoint() as endpoint:
-        thread = threading.Thread(target=endpoint.serve_forever, args=(0.01,))
-        thread.start()
+def endpoint(serve_http: HTTPServing) -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    with serve_http(endpoint):
         yield endpoint
         endpoint.left.set()
-        endpoint.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import typing as t
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
+
+    from tests.conftest import HTTPServing
 
 Settings: t.TypeAlias = dict[str, t.Any]
 
@@ -253,7 +254,7 @@ class Scripted:
 
 
 @pytest.fixture
-def scripted() -> Iterator[ServerMaker]:
+def scripted(serve_http: HTTPServing) -> Iterator[ServerMaker]:
     """Make a server that answers each request with what a function gives for it.
 
     That is a status, headers and a body; a body that is not bytes is sent as JSON. Tokens are
@@ -267,18 +268,14 @@ def scripted() -> Iterator[ServerMaker]:
             tokens: bool = True,
             tls: ssl.SSLContext | None = None,
         ) -> Scripted:
-            server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-            server.daemon_threads = True
+            asked: list[Asked] = []
+            handler = _handler(asked, answer, tokens=tokens)
+            server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
             if tls:
                 server.socket = tls.wrap_socket(server.socket, server_side=True)
                 server.handle_error = lambda *_: None  # type: ignore[method-assign]
-            scheme = "https" if tls else "http"
-            made = Scripted(f"{scheme}://127.0.0.1:{server.server_port}", [])
-            server.RequestHandlerClass = _handler(made.asked, answer, tokens=tokens)
-            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            return made
+            url = stack.enter_context(serve_http(server))
+            return Scripted(url.replace("http", "https") if tls else url, asked)
 
         yield make
 

@@ -60,15 +60,20 @@ def serving(answer: Answer) -> Iterator[dict[str, t.Any]]:
             """Stay silent."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield {
-            "org_id": "acme",
-            "api_url": f"http://127.0.0.1:{server.server_port}/api",
-            "api_profile": "someprofile",
-            "event_codes": ["e1"],
-            "max_retries": 1,
-        }
-        server.shutdown()
+        server.daemon_threads = False  # others are not waited for
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield {
+                "org_id": "acme",
+                "api_url": f"http://127.0.0.1:{server.server_port}/api",
+                "api_profile": "someprofile",
+                "event_codes": ["e1"],
+                "max_retries": 1,
+            }
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def bookmark(run: t.Any) -> str:

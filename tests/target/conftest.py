@@ -24,6 +24,8 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
+    from tests.conftest import HTTPServing
+
 Json: t.TypeAlias = dict[str, t.Any]
 
 EVENT = "summit26"
@@ -135,11 +137,14 @@ def stored(sandbox: RunningSandbox) -> Callable[[], dict[str, Json]]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command; what still runs after the test is ended."""
+    started: list[subprocess.Popen[str]] = []
+
     def start(settings: Json | None, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         config = tmp_path / "config.json"
         config.write_text(json.dumps(settings))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, "--config", str(config) if settings is not None else "ENV", *arguments],
             env=os.environ | environment,
             stdin=subprocess.PIPE,
@@ -147,8 +152,13 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        with process:
+            process.kill()
 
 
 @pytest.fixture
@@ -223,7 +233,7 @@ class Script:
 
 
 @pytest.fixture
-def script() -> Callable[..., t.ContextManager[Script]]:
+def script(serve_http: HTTPServing) -> Callable[..., t.ContextManager[Script]]:
     @contextmanager
     def serve(
         answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]],
@@ -259,17 +269,8 @@ def script() -> Callable[..., t.ContextManager[Script]]:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        script.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
+        with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as script.url:
             yield script
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
     return serve
 
@@ -335,17 +336,22 @@ def loop_server() -> Callable[..., t.ContextManager[LoopServer]]:
     def serve(
         answer: Callable[[LoopServer, Json], Awaitable[Reply]] = _keep,
     ) -> Iterator[LoopServer]:
-        server = LoopServer(answer)
+        server, ended = LoopServer(answer), asyncio.Event()
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever)
+        thread = threading.Thread(target=_run, args=(loop, server, ended))
         thread.start()
         try:
             asyncio.run_coroutine_threadsafe(server.open(), loop).result()
             yield server
         finally:
-            asyncio.run_coroutine_threadsafe(server.close(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
+            loop.call_soon_threadsafe(ended.set)
             thread.join()
-            loop.close()
 
     return serve
+
+
+def _run(loop: asyncio.AbstractEventLoop, server: LoopServer, ended: asyncio.Event) -> None:
+    """Run a server until its end; then none of its tasks is left, answered or not."""
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(ended.wait())
+        runner.run(server.close())
