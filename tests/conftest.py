@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import logging
 import os
 import pwd
 import shutil
@@ -31,8 +33,34 @@ for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
 REQUIRED = "RAINFOCUS_TEST_POSTGRES"
 """Environment variable of .ci/run: without PostgreSQL the tests fail instead of being skipped."""
 
+PHASES: t.Final = ("setup", "call", "teardown")
+
 HOST = "127.0.0.1"
 OWNER = "postgres"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spared_what_was_there() -> Iterator[None]:
+    """Let the collector look only at what is new: that takes it a millisecond a test."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(
+    _spared_what_was_there: None, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Collect garbage: what a test leaves open or pending fails that test, not a later one."""
+    yield
+    gc.collect()
+    told = [
+        record.getMessage()
+        for when in PHASES
+        for record in caplog.get_records(when)
+        if record.name == "asyncio" and record.levelno >= logging.ERROR
+    ]
+    assert told == []
 
 
 @dataclass(frozen=True)
