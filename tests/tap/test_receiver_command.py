@@ -247,7 +247,7 @@ def test_prune_up_to_a_sequence_or_before_a_time(place: Place) -> None:
         ({"RAINFOCUS_RECEIVER_INLET": "with/slash/and/enough"}, "RAINFOCUS_RECEIVER_INLET"),
         ({"RAINFOCUS_RECEIVER_TOKEN": "two words, long enough"}, "RAINFOCUS_RECEIVER_TOKEN"),
         ({"RAINFOCUS_RECEIVER_PORT": "many"}, "Setting port"),
-        ({"RAINFOCUS_RECEIVER_HOST": "203.0.113.1"}, "host and port"),
+        ({"RAINFOCUS_RECEIVER_HOST": "203.0.113.1"}, "Cannot listen on 203.0.113.1 port 8766: "),
         (
             {"RAINFOCUS_RECEIVER_INBOX_URL": "postgresql+psycopg://a:s3cret99@127.0.0.1:1/b"},
             "inbox",

@@ -64,13 +64,15 @@ def listen(host: str, port: int) -> socket.socket:
     Its connections inherit TCP_NODELAY, which asyncio sets only on sockets it made itself.
 
     Raises:
-        SettingsError: Nobody can listen there.
+        SettingsError: It cannot listen there.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        msg = f"Nobody can listen on {host} port {port}: {error.strerror}. Set host and port."
+        # Python adds what it tried to the system's text.
+        reason = (error.strerror or "").partition(" (while ")[0]
+        msg = f"Cannot listen on {host} port {port}: {reason}. Set host and port."
         raise SettingsError(msg) from error
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
@@ -81,8 +83,12 @@ def serve(settings: Settings) -> None:
     inbox = Inbox(settings.inbox_url)
     limit_connections()
     with listen(settings.host, settings.port) as listening:
-        port = listening.getsockname()[1]
-        LOGGER.info("Listening on http://%s:%s/collection/…", settings.host, port)
+        LOGGER.info("Listening on http://%s/collection/…", _address(listening))
         Server(settings, inbox).run(sockets=[listening])
     inbox.close()
     LOGGER.info("Stopped.")
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
