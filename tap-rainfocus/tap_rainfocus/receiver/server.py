@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import typing as t
@@ -78,12 +79,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(settings: Settings) -> None:
-    """Serve until told to stop."""
+def serve(settings: Settings, pid_fd: int | None = None) -> None:
+    """Serve until told to stop.
+
+    Args:
+        settings: What to serve with.
+        pid_fd: The pid file that is to name this process once it listens, open and locked.
+    """
     inbox = Inbox(settings.inbox_url)
     limit_connections()
     with listen(settings.host, settings.port) as listening:
-        LOGGER.info("Listening on http://%s/collection/…", _address(listening))
+        address = _address(listening)
+        LOGGER.info("Listening on http://%s/collection/…", address)
+        if pid_fd is not None:
+            os.write(pid_fd, f"{os.getpid()}\n{address}\n".encode())
         Server(settings, inbox).run(sockets=[listening])
     inbox.close()
     LOGGER.info("Stopped.")

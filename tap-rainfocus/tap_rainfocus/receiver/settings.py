@@ -6,6 +6,7 @@ import re
 import typing as t
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 from rainfocus_client.errors import SettingsError
@@ -14,6 +15,8 @@ from rainfocus_client.settings import check_settings, with_defaults
 from rainfocus_client.startup import environment_settings
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rainfocus_client.settings import JSONSchema
 
 PREFIX = "RAINFOCUS_RECEIVER_"
@@ -27,6 +30,11 @@ SCHEMA: JSONSchema = {
         "host": {"type": "string", "minLength": 1, "default": "127.0.0.1"},
         "port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 8766},
     },
+}
+
+FOLDER_SCHEMA: JSONSchema = {
+    "type": "object",
+    "properties": {"folder": {"type": "string", "minLength": 1, "default": ".receiver"}},
 }
 
 _INLET = re.compile(r"[A-Za-z0-9._~-]{16,}")
@@ -54,14 +62,29 @@ class Settings:
         Raises:
             SettingsError: They cannot work.
         """
-        found = environment_settings(SCHEMA, PREFIX)
-        found |= {name: value for name, value in given.items() if value is not None}
-        ready = {"inlet": "", "token": "", **with_defaults(found, SCHEMA)}
+        ready = {"inlet": "", "token": "", **_found(SCHEMA, given)}
         _protect_logs(ready)
         check_settings(ready, SCHEMA, PREFIX)
         if serving:
             _check_secrets(ready)
         return cls(**ready)
+
+
+def read_folder(given: str | None) -> Path:
+    """The folder of a receiver in the background: what the command line says, or the setting.
+
+    Raises:
+        SettingsError: It is empty.
+    """
+    ready = _found(FOLDER_SCHEMA, {"folder": given})
+    check_settings(ready, FOLDER_SCHEMA, PREFIX)
+    return Path(ready["folder"])
+
+
+def _found(schema: JSONSchema, given: Mapping[str, str | int | None]) -> dict[str, t.Any]:
+    found = environment_settings(schema, PREFIX)
+    found |= {name: value for name, value in given.items() if value is not None}
+    return with_defaults(found, schema)
 
 
 def _check_secrets(settings: dict[str, t.Any]) -> None:

@@ -1,0 +1,216 @@
+"""Starts and stops the receiver as a process of its own.
+
+Whether one runs is told by the lock on its pid file, which the process holds until it ends, and
+never by the number in it: a file may be left behind, and the number given to another process.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from contextlib import closing, contextmanager, suppress
+
+from rainfocus_client.errors import RainFocusError
+
+with suppress(ImportError):
+    import fcntl  # not everywhere, and other commands work without it
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+POLL = 0.05
+END_WAIT = 2.0
+"""Seconds that a process has to end that did not get ready."""
+
+OTHERS = 0o077
+OWNER_ONLY = 0o600
+FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT
+
+_RECORD = re.compile(rb"([1-9]\d*)\n(\S+)\n")
+"""What stands in the pid file of a receiver that listens: its number, and where it listens."""
+
+
+class _Log(t.NamedTuple):
+    """The open log, and where in it the present run begins."""
+
+    descriptor: int
+    begin: int
+
+    def last_words(self) -> str:
+        """The last error of this run, or else its last line; empty if it said nothing."""
+        size = os.fstat(self.descriptor).st_size - self.begin
+        said = os.pread(self.descriptor, size, self.begin)
+        lines = said.decode(errors="replace").splitlines()
+        errors = [line for line in lines if " | ERROR " in line]
+        return (errors or lines or [""])[-1].split(" | ", 3)[-1]
+
+
+def start(folder: Path, wait: int, options: list[str]) -> str:
+    """Start `serve` with these options, and return when it answers; says where.
+
+    Raises:
+        RainFocusError: It does not answer; the text says why. What was started is gone then.
+    """
+    os.umask(OTHERS)
+    until = time.monotonic() + wait
+    path = folder / "receiver.log"
+    with _alone(folder, until) as pid_file, _opened(path, FILE) as written:
+        log = _Log(written, os.fstat(written).st_size)
+        if not _lock(pid_file):
+            address = _answer(pid_file, log, until, lambda: _lock(pid_file))
+            if address:
+                return f"The receiver runs already on http://{address}. Its log is {path}."
+        os.ftruncate(pid_file, 0)
+        try:
+            address = _launch(pid_file, log, until, options)
+        except BaseException:
+            _pid_path(folder).unlink()
+            raise
+    return f"The receiver listens on http://{address}. Its log is {path}."
+
+
+def stop(folder: Path, wait: int) -> str:
+    """Stop the receiver of this folder, and return when it is gone; says what was done.
+
+    Raises:
+        RainFocusError: It takes too long.
+    """
+    if not folder.exists():
+        return "No receiver runs."
+    until = time.monotonic() + wait
+    stopped = 0
+    with _alone(folder, until) as pid_file:
+        for _ in _ticks(until):
+            if _lock(pid_file):
+                break
+            if not stopped and (found := _record(pid_file)):
+                stopped = found[0]
+                with suppress(ProcessLookupError):
+                    os.kill(stopped, signal.SIGTERM)
+        else:
+            msg = f"The receiver still runs after {wait} seconds: allow more with --wait."
+            raise RainFocusError(msg)
+        _pid_path(folder).unlink()
+    return "The receiver has stopped." if stopped else "No receiver runs."
+
+
+def _launch(pid_file: int, log: _Log, until: float, options: list[str]) -> str:
+    """Start a process that keeps the locked pid file; returns where it answers."""
+    # Without -P, -m would import from the current folder first.
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-P", "-m", __package__, "serve", f"--pid-fd={pid_file}", *options],
+        stdin=subprocess.DEVNULL,
+        stdout=log.descriptor,
+        stderr=log.descriptor,
+        start_new_session=True,
+        pass_fds=[pid_file],
+    )
+    try:
+        address = _answer(pid_file, log, until, lambda: process.poll() is not None)
+    except BaseException:
+        _end(process)
+        raise
+    if address is None:
+        silent = f"The receiver ended with code {process.returncode} without a word: try again."
+        raise RainFocusError(log.last_words() or silent)
+    process.returncode = 0  # it is meant to live on; Popen would warn of a child left behind
+    return address
+
+
+def _answer(pid_file: int, log: _Log, until: float, has_ended: Callable[[], bool]) -> str | None:
+    """Where the receiver answers, as soon as it does; None if it ends before.
+
+    It has bound the address that it notes in its pid file, so nobody else can answer there.
+
+    Raises:
+        RainFocusError: It takes too long.
+    """
+    for _ in _ticks(until):
+        if has_ended():
+            return None
+        if (found := _record(pid_file)) and _is_ready(found[1], until):
+            return found[1]
+    said = log.last_words()
+    hint = f"It said last: {said}" if said else "Allow more with --wait."
+    msg = f"The receiver does not answer in time. {hint}"
+    raise RainFocusError(msg)
+
+
+def _is_ready(address: str, until: float) -> bool:
+    patience = max(until - time.monotonic(), POLL)
+    with (
+        suppress(OSError, http.client.HTTPException),
+        closing(http.client.HTTPConnection(address, timeout=patience)) as connection,
+    ):
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_WAIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _alone(folder: Path, until: float) -> Iterator[int]:
+    """Keep every other `start` and `stop` out of the folder; gives its pid file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"Cannot make the folder {folder}: {error.strerror}. Set folder."
+        raise RainFocusError(msg) from error
+    with _opened(folder, os.O_RDONLY) as door:
+        for _ in _ticks(until):
+            if _lock(door):
+                break
+        else:
+            msg = f"Another start or stop is under way in {folder}: try again."
+            raise RainFocusError(msg)
+        with _opened(_pid_path(folder), FILE) as pid_file:
+            yield pid_file
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, OWNER_ONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; whether nobody else has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _record(pid_file: int) -> tuple[int, str] | None:
+    found = _RECORD.fullmatch(os.pread(pid_file, 1000, 0))
+    return (int(found[1]), found[2].decode()) if found else None
+
+
+def _pid_path(folder: Path) -> Path:
+    return folder / "receiver.pid"
+
+
+def _ticks(until: float) -> Iterator[None]:
+    yield
+    while time.monotonic() < until:
+        time.sleep(POLL)
+        yield
