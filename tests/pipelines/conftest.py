@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import socket
 import subprocess
 import typing as t
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rainfocus_sandbox.daemon import stop
+from rainfocus_sandbox.store import Store
+from tap_rainfocus.receiver import background
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def copy_project() -> Callable[[Path], None]:
-    """Copies the project's files, as a clone with what is not committed, into a folder."""
+class Project:
+    """A copy of the project's files, as a clone with what is not committed."""
 
-    def copy(folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -31,5 +37,72 @@ def copy_project() -> Callable[[Path], None]:
         for name in listed.stdout.splitlines():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+        self.folder = folder
+        self.sandbox_port, self.receiver_port = _free_ports()
+        self.environment = {
+            "NO_COLOR": "1",
+            "RAINFOCUS_SANDBOX_PORT": str(self.sandbox_port),
+            "RAINFOCUS_RECEIVER_PORT": str(self.receiver_port),
+        }
 
-    return copy
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Meltano as the README does; both outputs are in `stdout`."""
+        return subprocess.run(
+            [os.environ.get("UV", "uv"), "tool", "run", "meltano@4.4.1", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def meltano(self, *arguments: str, **environment: str) -> str:
+        """What a run that ends well prints."""
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def output(self, stream: str, environment: str = "sandbox") -> list[dict[str, t.Any]]:
+        """What target-jsonl wrote."""
+        file = self.folder / "output" / environment / f"{stream}.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+    @property
+    def database(self) -> Path:
+        return self.folder / ".sandbox" / "rainfocus.db"
+
+    def store(self) -> Store:
+        """What is in the sandbox, read while it is stopped."""
+        return Store(self.database)
+
+
+def _free_ports() -> tuple[int, int]:
+    with ExitStack() as bound:
+        free = [bound.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        return free[0].getsockname()[1], free[1].getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A clone for the tests of a module; what a failed job leaves running there is stopped."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    yield project
+    stop(project.sandbox_port, project.database)
+    for folder in project.folder.glob(".receiver/*"):
+        background.stop(folder, 20)
+
+
+@pytest.fixture(scope="session")
+def schemas() -> Callable[[Path], dict[str, t.Any]]:
+    """The schemas of the streams that a tap discovers."""
+
+    def discover(command: Path) -> dict[str, t.Any]:
+        found = subprocess.run(
+            [command, "--discover"], capture_output=True, text=True, timeout=60, check=True
+        )
+        streams = json.loads(found.stdout)["streams"]
+        return {stream["tap_stream_id"]: stream["schema"] for stream in streams}
+
+    return discover

@@ -67,18 +67,28 @@ def test_meltano_yml_mirrors_the_settings_and_capabilities(kind: str, name: str)
     assert sorted(plugin["capabilities"]) == sorted(told["capabilities"])
 
 
-def test_env_example_names_the_variables_of_meltano_yml() -> None:
-    used = set(re.findall(r"\$(RAINFOCUS_\w+)", (ROOT / "meltano.yml").read_text()))
+def test_env_example_names_the_variables_of_dev_and_prod() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     named = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert used == named
+    for environment in project["environments"]:
+        if environment["name"] != "sandbox":
+            used = set(re.findall(r"\$(RAINFOCUS_\w+)", json.dumps(environment)))
+            assert used == named
+
+
+def test_what_runs_by_itself_says_where() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    known = {environment["name"] for environment in project["environments"]}
+    for schedule in project["schedules"]:
+        assert schedule["env"]["MELTANO_ENVIRONMENT"] in known - {"sandbox"}
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:
     first = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert first
     assert first[1].splitlines() == [
-        "pip install uv && uvx meltano@4.4.1 run demo",
-        "uv run pytest",
+        "python3 -m pip install --target .uv uv && .uv/bin/uvx meltano@4.4.1 run demo",
+        ".uv/bin/uv run pytest",
     ]
 
 
