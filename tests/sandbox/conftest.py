@@ -83,8 +83,9 @@ def get_token(sandbox: RunningSandbox) -> Callable[[], str]:
 @pytest.fixture
 def port() -> int:
     """A free port, below those that other tests at the same time are given by the system."""
+    draw = random.SystemRandom()  # the other is seeded anew for each test
     while True:
-        number = random.randrange(20_000, 32_000)
+        number = draw.randrange(20_000, 32_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", number)):
             return number
 
