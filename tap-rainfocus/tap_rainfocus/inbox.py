@@ -185,10 +185,7 @@ class Inbox:
         found = self._read(
             lambda connection: connection.execute(_READ, {"after": after, "count": limit}).all()
         )
-        return [
-            Row(sequence, received_at.replace(tzinfo=received_at.tzinfo or UTC), *rest)
-            for sequence, received_at, *rest in found
-        ]
+        return [Row(sequence, _utc(received_at), *rest) for sequence, received_at, *rest in found]
 
     def last(self) -> int:
         """The highest sequence given out, 0 if none.
@@ -251,6 +248,11 @@ class Inbox:
         except sa.exc.SQLAlchemyError as error:
             msg = f"The inbox cannot be read ({_cause(error)}): check inbox_url."
             raise RainFocusError(msg) from None
+
+
+def _utc(moment: datetime) -> datetime:
+    """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _engine(url: str) -> sa.Engine:

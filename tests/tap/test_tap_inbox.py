@@ -36,7 +36,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     schema = f"inbox_{uuid.uuid4().hex}"
     postgres.run(f"CREATE SCHEMA {schema}")
     address = f"{postgres.user}@{postgres.host}:{postgres.port}/{postgres.database}"
-    return f"postgresql+psycopg://{address}?options=-csearch_path%3D{schema}"
+    options = f"-csearch_path%3D{schema}%20-ctimezone%3DAsia/Kathmandu"
+    return f"postgresql+psycopg://{address}?options={options}"
 
 
 @pytest.fixture
