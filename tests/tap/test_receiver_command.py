@@ -408,9 +408,13 @@ def test_start_returns_when_it_answers_and_stop_when_it_is_gone(background: Plac
     assert os.getsid(place.pid) == place.pid
 
     first = place.pid
-    done = place.run("start", "--port", "1")
+    done = place.run("start")
     assert (done.returncode, done.stderr, place.pid) == (0, "", first)
     assert f"runs already on {address}." in done.stdout
+    for others in ({"INLET": f"{INLET}-rotated"}, {"INBOX_URL": "sqlite:///other.db"}):
+        named = {f"RAINFOCUS_RECEIVER_{name}": value for name, value in others.items()}
+        check_failure(place.run("start", **named), "with other settings: stop it, then start it")
+    assert place.pid == first
 
     done = place.run("stop")
     assert (done.returncode, done.stdout) == (0, "The receiver has stopped.\n")
@@ -440,7 +444,6 @@ def test_start_does_not_take_another_receiver_for_its_own(
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"RAINFOCUS_RECEIVER_INLET": "", "LOGLEVEL": "info"}, "RAINFOCUS_RECEIVER_INLET"),
         (
             {"RAINFOCUS_RECEIVER_INBOX_URL": "postgresql+psycopg://a:s3cret99@127.0.0.1:1/b"},
             "Setting inbox_url cannot be used",
@@ -460,6 +463,22 @@ def test_start_says_why_the_receiver_ended(
     assert [path.name for path in folder.iterdir()] == ["receiver.log"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "receiver.log").stat().st_mode) == 0o600
+
+
+def test_start_tries_nothing_with_settings_that_cannot_work(background: Place) -> None:
+    done = background.run("start", RAINFOCUS_RECEIVER_INLET="")
+    check_failure(done, "RAINFOCUS_RECEIVER_INLET")
+    assert not background.pid_file.parent.exists()
+
+
+def test_start_needs_no_standard_files(background: Place) -> None:
+    command = f"{COMMAND} start <&- >&- 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=background.folder, env=background.environment, check=False
+    )
+    assert done.returncode == 0
+    assert background.health() == 200
+    assert background.run("stop").returncode == 0
 
 
 def test_start_says_that_the_receiver_was_killed(background: Place) -> None:

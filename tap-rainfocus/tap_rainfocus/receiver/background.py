@@ -29,12 +29,20 @@ POLL = 0.05
 END_WAIT = 2.0
 """Seconds that a process has to end that did not get ready."""
 
+STANDARD_ERROR = 2
 OTHERS = 0o077
 OWNER_ONLY = 0o600
 FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
-_RECORD = re.compile(rb"([1-9]\d*)\n(\S+)\n")
-"""What stands in the pid file of a receiver that listens: its number, and where it listens."""
+_RECORD = re.compile(r"([1-9]\d*)\n(\S+)\n(\w+)\n")
+
+
+class _Record(t.NamedTuple):
+    """What stands in the pid file of a receiver that listens."""
+
+    pid: int
+    address: str
+    fingerprint: str
 
 
 class _Log(t.NamedTuple):
@@ -52,21 +60,32 @@ class _Log(t.NamedTuple):
         return (errors or lines or [""])[-1].split(" | ", 3)[-1]
 
 
-def start(folder: Path, wait: int, options: list[str]) -> str:
+def start(folder: Path, wait: int, fingerprint: str, options: list[str]) -> str:
     """Start `serve` with these options, and return when it answers; says where.
 
+    Args:
+        folder: Holds the pid file and the log.
+        wait: Seconds.
+        fingerprint: Of the settings that the receiver is to run with.
+        options: Of `serve`.
+
     Raises:
-        RainFocusError: It does not answer; the text says why. What was started is gone then.
+        RainFocusError: It does not answer, and what was started is gone; or one runs already with
+            other settings. The text says why.
     """
     os.umask(OTHERS)
+    _open_standard_files()
     until = time.monotonic() + wait
     path = folder / "receiver.log"
     with _alone(folder, until) as pid_file, _opened(path, FILE) as written:
         log = _Log(written, os.fstat(written).st_size)
         if not _lock(pid_file):
-            address = _answer(pid_file, log, until, lambda: _lock(pid_file))
-            if address:
-                return f"The receiver runs already on http://{address}. Its log is {path}."
+            running = _answer(pid_file, log, until, lambda: _lock(pid_file))
+            if running and running.fingerprint != fingerprint:
+                msg = "The receiver runs already, with other settings: stop it, then start it."
+                raise RainFocusError(msg)
+            if running:
+                return f"The receiver runs already on http://{running.address}. Its log is {path}."
         os.ftruncate(pid_file, 0)
         try:
             address = _launch(pid_file, log, until, options)
@@ -91,7 +110,7 @@ def stop(folder: Path, wait: int) -> str:
             if _lock(pid_file):
                 break
             if not stopped and (found := _record(pid_file)):
-                stopped = found[0]
+                stopped = found.pid
                 with suppress(ProcessLookupError):
                     os.kill(stopped, signal.SIGTERM)
         else:
@@ -99,6 +118,13 @@ def stop(folder: Path, wait: int) -> str:
             raise RainFocusError(msg)
         _pid_path(folder).unlink()
     return "The receiver has stopped." if stopped else "No receiver runs."
+
+
+def _open_standard_files() -> None:
+    """See that a file opened from now on is none of the three that the receiver gets."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003, it takes no name
+    os.close(descriptor)
 
 
 def _launch(pid_file: int, log: _Log, until: float, options: list[str]) -> str:
@@ -113,19 +139,21 @@ def _launch(pid_file: int, log: _Log, until: float, options: list[str]) -> str:
         pass_fds=[pid_file],
     )
     try:
-        address = _answer(pid_file, log, until, lambda: process.poll() is not None)
+        running = _answer(pid_file, log, until, lambda: process.poll() is not None)
     except BaseException:
         _end(process)
         raise
-    if address is None:
+    if running is None:
         silent = f"The receiver ended with code {process.returncode} without a word: try again."
         raise RainFocusError(log.last_words() or silent)
     process.returncode = 0  # it is meant to live on; Popen would warn of a child left behind
-    return address
+    return running.address
 
 
-def _answer(pid_file: int, log: _Log, until: float, has_ended: Callable[[], bool]) -> str | None:
-    """Where the receiver answers, as soon as it does; None if it ends before.
+def _answer(
+    pid_file: int, log: _Log, until: float, has_ended: Callable[[], bool]
+) -> _Record | None:
+    """The receiver, as soon as it answers; None if it ends before.
 
     It has bound the address that it notes in its pid file, so nobody else can answer there.
 
@@ -135,8 +163,8 @@ def _answer(pid_file: int, log: _Log, until: float, has_ended: Callable[[], bool
     for _ in _ticks(until):
         if has_ended():
             return None
-        if (found := _record(pid_file)) and _is_ready(found[1], until):
-            return found[1]
+        if (found := _record(pid_file)) and _is_ready(found.address, until):
+            return found
     said = log.last_words()
     hint = f"It said last: {said}" if said else "Allow more with --wait."
     msg = f"The receiver does not answer in time. {hint}"
@@ -200,9 +228,9 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _record(pid_file: int) -> tuple[int, str] | None:
-    found = _RECORD.fullmatch(os.pread(pid_file, 1000, 0))
-    return (int(found[1]), found[2].decode()) if found else None
+def _record(pid_file: int) -> _Record | None:
+    found = _RECORD.fullmatch(os.pread(pid_file, 1000, 0).decode())
+    return _Record(int(found[1]), found[2], found[3]) if found else None
 
 
 def _pid_path(folder: Path) -> Path:

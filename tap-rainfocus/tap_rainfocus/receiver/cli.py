@@ -69,9 +69,10 @@ def start(host: str | None, port: int | None, folder: str | None, wait: int) -> 
 
     A service manager should run serve instead.
     """
+    settings = Settings.read(serving=True, host=host, port=port)
     given = {"--host": host, "--port": port}
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
-    _tell(background.start(read_folder(folder), wait, options))
+    _tell(background.start(read_folder(folder), wait, settings.fingerprint, options))
 
 
 @cli.command()

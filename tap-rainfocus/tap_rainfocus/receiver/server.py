@@ -92,7 +92,7 @@ def serve(settings: Settings, pid_fd: int | None = None) -> None:
         address = _address(listening)
         LOGGER.info("Listening on http://%s/collection/…", address)
         if pid_fd is not None:
-            os.write(pid_fd, f"{os.getpid()}\n{address}\n".encode())
+            os.write(pid_fd, f"{os.getpid()}\n{address}\n{settings.fingerprint}\n".encode())
         Server(settings, inbox).run(sockets=[listening])
     inbox.close()
     LOGGER.info("Stopped.")
