@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import typing as t
 from dataclasses import dataclass, fields
@@ -359,13 +360,23 @@ def main() -> t.NoReturn:
     """Run the command; what goes wrong becomes one line on stderr and exit code 1."""
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         _fail(error.format_message())
     except SandboxError as error:
         _fail(str(error))
     except click.Abort:
         _fail("interrupted")
+    except OSError as error:
+        _drop_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Drop what cannot be written: Python would try again at its end, and fail with code 120."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _fail(message: str) -> t.NoReturn:

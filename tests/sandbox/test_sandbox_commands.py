@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -187,6 +188,20 @@ def test_settings_from_the_environment(port: int, tmp_path: Path) -> None:
     assert f":{port}/api, org acme, events summit25 (11 attendees)" in run("start")
     assert database.exists()
     assert "has stopped" in run("stop")
+
+
+def test_output_that_finds_no_room_is_told_once(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "rainfocus_sandbox", "--help"],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: standard output: File too large\n")
 
 
 def test_help_when_nothing_is_asked(command: Run) -> None:
