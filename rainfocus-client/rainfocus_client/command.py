@@ -27,6 +27,9 @@ def run_plugin(
         if wrong:
             msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
             raise SettingsError(msg)
+        if sys.stdout is None:
+            msg = "Standard output is closed: there is nowhere to write to."
+            raise RainFocusError(msg)
         (other or cli)()
 
     run_command(command, plugin.logger)

@@ -36,5 +36,9 @@ class RetriableError(RainFocusError):
         self.retry_after = retry_after
 
 
+class UnreachableError(RetriableError):
+    """No connection could be made, or it broke, or no answer came."""
+
+
 class TokenRefusedError(RainFocusError):
     """The access token is no longer good (HTTP 401 or responseCode 107)."""

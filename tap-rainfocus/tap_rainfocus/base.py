@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import hashlib
 import logging
 import typing as t
@@ -47,13 +46,14 @@ class TapStream(Stream):
 
     primary_keys = ("_id",)
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    is_trial = False
 
     _tap: TapRainFocus
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: t.Any) -> None:
         # The only error the SDK tells here is followed by ours, which says what to do.
-        if level < logging.ERROR:
+        if level < logging.ERROR and not self.is_trial:
             super().log(message, *args, level=level, **kwargs)
 
     @override
@@ -76,6 +76,8 @@ class TapStream(Stream):
     @override
     def _write_state_message(self) -> None:
         """Write the state also when it is as before: some loaders forget it with each record."""
+        if self.is_trial:
+            return
         self._tap.write_message(StateMessage(self._tap.state))
         self.state_manager.is_flushed = True
 
@@ -95,13 +97,10 @@ class TapStream(Stream):
         """What a user calls the stream, or one event of it."""
         return f"{self.name} of {context['event']}" if context else self.name
 
-    @abc.abstractmethod
-    def sample(self, context: Context | None) -> bool:
-        """Try to read, and tell whether there is anything.
-
-        Raises:
-            RainFocusError: It cannot be read.
-        """
+    def begin_trial(self) -> None:
+        """From now on a sync is for one record: it writes no state, and fails if it is refused."""
+        self.is_trial = True
+        self.ABORT_AT_RECORD_COUNT = 1
 
     def _warn_unreadable(self, field: str) -> None:
         self.logger.warning("A value of %s cannot be read; such values become null.", field)
@@ -192,7 +191,7 @@ class RainFocusStream(TapStream):
                     yield self._records(page, event, clock, progress)
                     progress.pages += 1
         except EndpointDeniedError as denial:
-            if progress.pages:
+            if progress.pages or self.is_trial:
                 raise
             self._tap.skip_denied(what, denial)
             return
@@ -235,13 +234,6 @@ class RainFocusStream(TapStream):
         state["replication_key"] = self.replication_key
         state["replication_key_value"] = clock
 
-    @override
-    def sample(self, context: Context | None) -> bool:
-        event = context["event"] if context else None
-        with _suspecting(event):
-            pages = self._tap.downloader.pages(self.call, self._params(event, 1), self.records_key)
-            return bool(next(pages).records)
-
     def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
         if not self.searched:
             params = self._params(event, DUMP_PAGE_SIZE)
@@ -253,7 +245,7 @@ class RainFocusStream(TapStream):
 
     def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
         named = {self.config["event_parameter"]: event} if event else {}
-        return {"pageSize": page_size, **named}
+        return {"pageSize": 1 if self.is_trial else page_size, **named}
 
     def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:

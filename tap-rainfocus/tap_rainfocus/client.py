@@ -14,7 +14,7 @@ from uuid import uuid4
 import requests
 import urllib3
 from rainfocus_client.credentials import ApiProfile, TokenKeeper
-from rainfocus_client.errors import RainFocusError, RetriableError
+from rainfocus_client.errors import RainFocusError, UnreachableError
 from rainfocus_client.judgement import judge_token
 
 from tap_rainfocus.body import parse
@@ -84,7 +84,7 @@ class RainFocusClient:
             refused: A token that RainFocus does not take any more.
 
         Raises:
-            RetriableError: No answer came.
+            UnreachableError: No answer came.
             RainFocusError: None will come.
         """
         url = self._connection.url(call)
@@ -128,13 +128,13 @@ class RainFocusClient:
             raise RainFocusError(msg) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             msg = f"{host} did not answer within {self._timeout:g} s: check request_timeout."
-            raise RetriableError(msg) from error
+            raise UnreachableError(msg) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             msg = (
                 f"The connection to {host} could not be made, or broke: "
                 "check api_url, environment and the network."
             )
-            raise RetriableError(msg) from error
+            raise UnreachableError(msg) from error
         except OSError as error:
             msg = "The CA bundle cannot be read: check REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
             raise RainFocusError(msg) from error

@@ -56,11 +56,6 @@ class ExperienceEvents(TapStream):
             self._warn_left_out if tap.config.get("flattening_enabled") else None,
         )
 
-    @override
-    def sample(self, context: Context | None) -> bool:
-        with closing(_open(self.config["inbox_url"])) as inbox:
-            return bool(inbox.last())
-
     @property
     @override
     def is_sorted(self) -> bool:

@@ -153,6 +153,9 @@ class TapRainFocus(Tap):
         if raise_errors:
             _check_start_date(self._config.get("start_date"))
             _check_endpoints(self._config["endpoints"])
+            if any(self._config["event_codes"]) and not self.event_codes:
+                msg = "Setting event_codes names no event: give codes, or leave it out."
+                raise SettingsError(msg)
         return []
 
     @classmethod

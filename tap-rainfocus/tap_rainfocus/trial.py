@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 
-from rainfocus_client.errors import AuthenticationError, RainFocusError, RetriableError
+from rainfocus_client.errors import AuthenticationError, RainFocusError, UnreachableError
+from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
 
 if t.TYPE_CHECKING:
     import logging
@@ -16,26 +18,29 @@ if t.TYPE_CHECKING:
 
 
 def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
-    """Ask each stream, for each event, for one record, and log what came; nothing is written.
+    """Sync one record of each stream and event, and log whether that went well.
 
     Raises:
         RainFocusError: Some cannot be read, or RainFocus cannot be reached at all.
     """
-    refused, count = [], 0
+    tried, refused = 0, []
     for stream in streams:
+        stream.begin_trial()
         contexts: Sequence[Context | None] = stream.partitions or (None,)
         for context in contexts:
             what = stream.title(context)
-            count += 1
             try:
-                has_records = stream.sample(context)
-            except (AuthenticationError, RetriableError):
-                raise
+                with suppress(AbortedSyncFailedException, AbortedSyncPausedException):
+                    stream.sync(context)
             except RainFocusError as error:
+                is_down = isinstance(error, UnreachableError) and not tried
+                if is_down or isinstance(error, AuthenticationError):
+                    raise
                 logger.error("%s cannot be read. %s", what, error)  # noqa: TRY400
                 refused.append(what)
             else:
-                logger.info("%s can be read%s.", what, "" if has_records else ", but is empty")
+                logger.info("%s can be read.", what)
+            tried += 1
     if refused:
-        msg = f"{len(refused)} of {count} cannot be read: {', '.join(refused)}."
+        msg = f"{len(refused)} of {tried} cannot be read: {', '.join(refused)}."
         raise RainFocusError(msg)

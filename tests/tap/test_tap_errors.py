@@ -40,6 +40,7 @@ BAD_SETTINGS = {
         {"client_id": None, "client_secret": None, "api_profile": "nosuchprofile"},
         "check api_profile",
     ),
+    "events without a code": ({"event_codes": [" ", ","]}, "event_codes names no event: give"),
     "no event for a global profile": ({"event_codes": []}, "the event code"),
 }
 
