@@ -76,6 +76,19 @@ def test_env_example_names_the_variables_of_dev_and_prod() -> None:
             assert used == named
 
 
+def test_dev_is_as_prod() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    dev, prod = (
+        next(environment for environment in project["environments"] if environment["name"] == name)
+        for name in ("dev", "prod")
+    )
+    assert prod["state_id_suffix"] == "$RAINFOCUS_WRITE_EVENT"
+    in_dev = yaml.safe_load(yaml.safe_dump(prod | {"name": "dev"}))
+    for kind in ("extractors", "loaders"):
+        in_dev["config"]["plugins"][kind][0]["config"]["environment"] = "dev"
+    assert dev == in_dev
+
+
 def test_what_runs_by_itself_says_where() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     known = {environment["name"] for environment in project["environments"]}
