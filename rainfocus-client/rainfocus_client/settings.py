@@ -114,6 +114,10 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
 }
 
 
+EMPTY_VALUES = {"string", "array"}
+"""Types that have an empty value; others are not set where their variable is empty."""
+
+
 def settings_schema(own: Mapping[str, JSONSchema], *, required: tuple[str, ...] = ()) -> JSONSchema:
     """The settings of a plugin: the connection's and its own."""
     return {
@@ -227,15 +231,15 @@ def settings_from_environment(
 ) -> dict[str, t.Any]:
     """The settings in environment variables, `{prefix}{SETTING}`.
 
-    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot
-    be read stays a string, for `check_settings` to complain about.
+    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot be read stays a string, for `check_settings` to complain about.
     """
     found: dict[str, t.Any] = {}
     for name, declared in schema["properties"].items():
         text = environment.get(prefix + name.upper())
-        if text is not None:
-            kinds = declared.get("type", [])
-            found[name] = _value(text, [kinds] if isinstance(kinds, str) else kinds)
+        kinds = declared.get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if text or (text is not None and EMPTY_VALUES & set(kinds)):
+            found[name] = _value(text, kinds)
     return found
 
 

@@ -143,6 +143,7 @@ def test_settings_from_the_environment_have_their_types() -> None:
         "TAP_REQUESTS_PER_SECOND": "2.5",
         "TAP_EVENT_CODES": '["a", "b"]',
         "TAP_REQUEST_TIMEOUT": "soon",
+        "TAP_API_PROFILE": "",
         "OTHER": "x",
     }
     assert settings_from_environment(SCHEMA, "TAP_", environment) == {
@@ -151,7 +152,9 @@ def test_settings_from_the_environment_have_their_types() -> None:
         "requests_per_second": 2.5,
         "event_codes": ["a", "b"],
         "request_timeout": "soon",
+        "api_profile": "",
     }
+    assert settings_from_environment(SCHEMA, "TAP_", {"TAP_MAX_RETRIES": ""}) == {}
 
 
 @pytest.mark.parametrize(

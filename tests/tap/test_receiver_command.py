@@ -435,7 +435,8 @@ def test_start_does_not_take_another_receiver_for_its_own(
     place.pid_file.write_text(f"{stranger.pid}\n{HOST}:{place.port}\n")
     check_failure(
         place.run("start"),
-        f"Cannot listen on {HOST} port {place.port}: Address already in use. Set host and port.\n",
+        f"Cannot listen on {HOST} port {place.port}: Address already in use. "
+        "Set RAINFOCUS_RECEIVER_HOST and RAINFOCUS_RECEIVER_PORT.\n",
     )
     assert not place.pid_file.exists()
     assert (serving.poll(), stranger.poll(), place.health()) == (None, None, 200)

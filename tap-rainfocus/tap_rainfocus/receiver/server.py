@@ -14,6 +14,7 @@ from rainfocus_client.errors import SettingsError
 from tap_rainfocus.inbox import Inbox
 from tap_rainfocus.receiver.app import BODY_TIMEOUT, create_app
 from tap_rainfocus.receiver.protocol import GuardedProtocol, limit_connections
+from tap_rainfocus.receiver.settings import PREFIX
 
 if t.TYPE_CHECKING:
     from types import FrameType
@@ -73,7 +74,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         # Python adds what it tried to the system's text.
         reason = (error.strerror or "").partition(" (while ")[0]
-        msg = f"Cannot listen on {host} port {port}: {reason}. Set host and port."
+        msg = f"Cannot listen on {host} port {port}: {reason}. Set {PREFIX}HOST and {PREFIX}PORT."
         raise SettingsError(msg) from error
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
