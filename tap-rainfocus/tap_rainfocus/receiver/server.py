@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import typing as t
+from contextlib import closing
 
 import uvicorn
 from rainfocus_client.errors import SettingsError
@@ -87,15 +88,16 @@ def serve(settings: Settings, pid_fd: int | None = None) -> None:
         settings: What to serve with.
         pid_fd: The pid file that is to name this process once it listens, open and locked.
     """
-    inbox = Inbox(settings.inbox_url)
     limit_connections()
-    with listen(settings.host, settings.port) as listening:
+    with (
+        closing(Inbox(settings.inbox_url)) as inbox,
+        listen(settings.host, settings.port) as listening,
+    ):
         address = _address(listening)
         LOGGER.info("Listening on http://%s/collection/…", address)
         if pid_fd is not None:
             os.write(pid_fd, f"{os.getpid()}\n{address}\n{settings.fingerprint}\n".encode())
         Server(settings, inbox).run(sockets=[listening])
-    inbox.close()
     LOGGER.info("Stopped.")
 
 
