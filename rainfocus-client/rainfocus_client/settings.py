@@ -231,7 +231,8 @@ def settings_from_environment(
 ) -> dict[str, t.Any]:
     """The settings in environment variables, `{prefix}{SETTING}`.
 
-    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot be read stays a string, for `check_settings` to complain about.
+    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot
+    be read stays a string, for `check_settings` to complain about.
     """
     found: dict[str, t.Any] = {}
     for name, declared in schema["properties"].items():

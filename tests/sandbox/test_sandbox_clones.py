@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import typing as t
 
 import requests
@@ -19,6 +18,8 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
+
+    from tests.conftest import HTTPServing
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -127,14 +128,12 @@ class _Handover(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_another_clone_takes_the_port_at_once(command: Run, port: int, database: Path) -> None:
+def test_another_clone_takes_the_port_at_once(
+    command: Run, port: int, database: Path, serve_http: HTTPServing
+) -> None:
     _Handover.database = str(database.resolve())
-    with http.server.HTTPServer(("127.0.0.1", port), _Handover) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serve_http(http.server.ThreadingHTTPServer(("127.0.0.1", port), _Handover)):
         done = command("stop")
-        server.shutdown()
-        thread.join()
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
         f"The sandbox on port {port} has stopped.\n",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import typing as t
+from contextlib import closing
 
 import pytest
 import requests
@@ -158,9 +159,8 @@ def test_errors_are_one_line(command: Run, tmp_path: Path) -> None:
 
 
 def test_another_database_is_left_alone(command: Run, tmp_path: Path) -> None:
-    other = sqlite3.connect(tmp_path / "other.db")
-    other.execute("CREATE TABLE precious (x)")
-    other.close()
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE precious (x)")
     before = (tmp_path / "other.db").read_bytes()
     done = command(f"--database={tmp_path / 'other.db'}", "reset")
     assert "is not a sandbox database" in fails_in_one_line(done)
@@ -185,9 +185,12 @@ def test_settings_from_the_environment(port: int, tmp_path: Path) -> None:
             check=True,
         ).stdout
 
-    assert f":{port}/api, org acme, events summit25 (11 attendees)" in run("start")
-    assert database.exists()
-    assert "has stopped" in run("stop")
+    try:
+        assert f":{port}/api, org acme, events summit25 (11 attendees)" in run("start")
+        assert database.exists()
+    finally:
+        stopped = run("stop")
+    assert "has stopped" in stopped
 
 
 def test_output_that_finds_no_room_is_told_once(tmp_path: Path) -> None:

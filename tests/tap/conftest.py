@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import typing as t
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -205,9 +205,8 @@ def fill_inbox() -> InboxFiller:
     """Put what some bodies hold into an inbox, as the receiver does."""
 
     def fill(url: str, *bodies: object) -> None:
-        opened = inbox.Inbox(url)
-        opened.append([_message(payload) for body in bodies for payload in push.messages(body)])
-        opened.close()
+        with closing(inbox.Inbox(url)) as opened:
+            opened.append([_message(payload) for body in bodies for payload in push.messages(body)])
 
     return fill
 

@@ -244,7 +244,8 @@ def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(place: Plac
             for sender in pushing:
                 sender.result(timeout=30)
             process.terminate()
-    assert process.wait(timeout=30) == 0
+            code = process.wait(timeout=30)
+    assert code == 0
     assert again > 0
     with closing(Inbox(place.url)) as inbox:
         kept_ids = [row.transmission_id for row in inbox.read(0, 100_000)]

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import typing as t
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -220,9 +221,8 @@ def test_without_a_timestamp_that_of_the_receiver_counts(
     inbox: InboxMaker, said: object, timestamp: str | None
 ) -> None:
     settings = inbox({"eventType": "x", "timestamp": said})
-    opened = Inbox(settings["inbox_url"])
-    (row,) = opened.read(0, 10)
-    opened.close()
+    with closing(Inbox(settings["inbox_url"])) as opened:
+        (row,) = opened.read(0, 10)
     received = row.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     (record,) = read(settings["inbox_url"])
     assert record["timestamp"] == (timestamp or received)
@@ -543,9 +543,8 @@ def test_an_inbox_that_has_been_pruned(
     run_tap: TapRunner, inbox: InboxMaker, fill_inbox: InboxFiller
 ) -> None:
     settings = inbox(numbered(1, 20))
-    opened = Inbox(settings["inbox_url"])
-    opened.prune(sequence=20)
-    opened.close()
+    with closing(Inbox(settings["inbox_url"])) as opened:
+        opened.prune(sequence=20)
     run = run_tap(settings, state=state_at(20))
     assert records(run) == []
     assert bookmark(run) == 20
