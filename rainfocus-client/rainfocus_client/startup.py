@@ -7,8 +7,8 @@ import typing as t
 
 from dotenv import find_dotenv, load_dotenv
 
+from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings import (
     JSONSchema,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from rainfocus_client.jsonvalue import parse_json
+from rainfocus_client.lenient_json import parse_json
 
 LARGE = 1 << 16
 """Bytes from which parsing a body takes long enough to ask for the next page before."""

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import requests
 import urllib3
-from rainfocus_client.credentials import ApiProfile, TokenKeeper
+from rainfocus_client.auth import ApiProfile, TokenKeeper
 from rainfocus_client.errors import RainFocusError, UnreachableError
-from rainfocus_client.judgement import judge_token
+from rainfocus_client.responses import judge_token
 
 from tap_rainfocus.body import parse
 
@@ -23,8 +23,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyrate_limiter import Limiter
+    from rainfocus_client.auth import Credentials, OAuth, Token
     from rainfocus_client.connection import Connection
-    from rainfocus_client.credentials import Credentials, OAuth, Token
 
 READ_AT_ONCE = 1 << 20
 """Bytes; requests' own slices of 10 KiB take longer than the network."""

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 import tenacity
 from rainfocus_client.errors import RainFocusError, TokenRefusedError
-from rainfocus_client.judgement import judge
+from rainfocus_client.responses import judge
 from rainfocus_client.retry import policy
 
 from tap_rainfocus.body import guess_cursor, parse
@@ -40,7 +40,7 @@ class Downloader:
 
         Raises:
             UncertainEndError: Records that should be there do not come.
-            RainFocusError: See `rainfocus_client.judgement.judge` and `Page.from_reply`.
+            RainFocusError: See `rainfocus_client.responses.judge` and `Page.from_reply`.
         """
         ahead = _Ahead(lambda cursor: self._client.get(call, _at(cursor, params)))
         cursors: set[str] = set()

@@ -13,7 +13,7 @@ import typing as t
 from functools import reduce
 
 import orjson
-from rainfocus_client.jsonvalue import LEAST_INTEGER, MOST_INTEGER, parse_json
+from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER, parse_json
 
 from tap_rainfocus import xdm
 from tap_rainfocus.values import read_text

@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import cached_property
 
 import click
+from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
 from rainfocus_client.settings import (
     JSONSchema,

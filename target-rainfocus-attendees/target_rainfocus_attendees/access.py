@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import typing as t
 
-from rainfocus_client.credentials import OAuth, TokenKeeper
-from rainfocus_client.judgement import judge_token
+from rainfocus_client.auth import OAuth, TokenKeeper
+from rainfocus_client.responses import judge_token
 from yarl import URL
 
 if t.TYPE_CHECKING:
-    from rainfocus_client.credentials import Credentials, Token, TokenRequest
+    from rainfocus_client.auth import Credentials, Token, TokenRequest
 
     from target_rainfocus_attendees.wire import Wire
 

@@ -10,10 +10,10 @@ from http import HTTPStatus
 
 import orjson
 from aiolimiter import AsyncLimiter
+from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import AuthenticationError, ParameterError, TokenRefusedError
-from rainfocus_client.judgement import SUCCESS_CODE, judge, refusal, response_code
+from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_code
 from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
 

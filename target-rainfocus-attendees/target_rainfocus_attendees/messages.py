@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from rainfocus_client.errors import RainFocusError
-from rainfocus_client.jsonvalue import parse_json
+from rainfocus_client.lenient_json import parse_json
 from singer_sdk.exceptions import (
     InvalidInputLine,
     MissingKeyPropertiesError,

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rainfocus_client.jsonvalue import LEAST_INTEGER, MOST_INTEGER
+from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER
 
 from target_rainfocus_attendees.addresses import hash_email, is_email, is_hash
 from target_rainfocus_attendees.columns import COUNTRY, EMAIL, STATE, value_at

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import orjson
 from rainfocus_client.errors import SettingsError
-from rainfocus_client.jsonvalue import parse_json
+from rainfocus_client.lenient_json import parse_json
 
 from target_rainfocus_attendees.files import open_private, write_all
 from target_rainfocus_attendees.wire import PACKAGE

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import tenacity
 from rainfocus_client.errors import RetriableError
-from rainfocus_client.jsonvalue import parse_json
+from rainfocus_client.lenient_json import parse_json
 from yarl import URL
 
 if t.TYPE_CHECKING:

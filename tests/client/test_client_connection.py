@@ -6,8 +6,8 @@ import base64
 import typing as t
 
 import pytest
+from rainfocus_client.auth import ApiProfile, OAuth, credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.credentials import ApiProfile, OAuth, credentials_from_settings
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings import (
     check_settings,

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from rainfocus_client.credentials import Token
+from rainfocus_client.auth import Token
 from rainfocus_client.errors import (
     AuthenticationError,
     EndpointDeniedError,
