@@ -6,8 +6,8 @@ import typing as t
 
 from singer_sdk import RESTStream, Tap
 from singer_sdk.pagination import JSONPathPaginator
-from tap_rainfocus import xdm
-from tap_rainfocus.shape import Shaper
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.normalization import Shaper
 
 
 class Attendees(RESTStream):

@@ -6,8 +6,8 @@ import sys
 
 import orjson
 import requests
-from tap_rainfocus import xdm
-from tap_rainfocus.shape import Shaper
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.normalization import Shaper
 
 
 def main(api_url: str) -> None:

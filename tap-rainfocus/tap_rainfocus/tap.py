@@ -30,20 +30,20 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_rainfocus.base import RainFocusStream
-from tap_rainfocus.client import RainFocusClient
-from tap_rainfocus.download import Downloader
-from tap_rainfocus.dumps import Dumps
-from tap_rainfocus.events import ExperienceEvents
-from tap_rainfocus.streams import STREAMS
-from tap_rainfocus.trial import try_streams
-from tap_rainfocus.writer import PageWriter
+from tap_rainfocus.api.client import RainFocusClient
+from tap_rainfocus.api.pagination import Downloader
+from tap_rainfocus.api.shared_downloads import Dumps
+from tap_rainfocus.streams.base import RainFocusStream
+from tap_rainfocus.streams.connection_test import try_streams
+from tap_rainfocus.streams.entities import STREAMS
+from tap_rainfocus.streams.experience_events import ExperienceEvents
+from tap_rainfocus.streams.writer import PageWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from tap_rainfocus.base import TapStream
+    from tap_rainfocus.streams.base import TapStream
 
 _IS_TEST = "tap-rainfocus --test"
 

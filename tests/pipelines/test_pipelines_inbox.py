@@ -10,7 +10,7 @@ import time
 import typing as t
 
 import pytest
-from tap_rainfocus.inbox import Inbox, Message
+from tap_rainfocus.inbox.store import Inbox, Message
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

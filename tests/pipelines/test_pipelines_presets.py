@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 from rainfocus_sandbox.testing import running
-from tap_rainfocus.inbox import Inbox, Message
+from tap_rainfocus.inbox.store import Inbox, Message
 
 MELTANO = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
 PRESETS = {

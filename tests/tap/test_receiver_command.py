@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tap_rainfocus.inbox import Inbox
+from tap_rainfocus.inbox.store import Inbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tap_rainfocus.inbox import Inbox
-from tap_rainfocus.receiver import intake, protocol
-from tap_rainfocus.receiver.server import Server, listen
+from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.receiver import intake
+from tap_rainfocus.receiver.http import protocol
+from tap_rainfocus.receiver.http.server import Server, listen
 from tap_rainfocus.receiver.settings import Settings
 
 if t.TYPE_CHECKING:

@@ -17,8 +17,9 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_rainfocus import push, xdm
-from tap_rainfocus.inbox import Inbox
+from tap_rainfocus.inbox import payloads
+from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.schema import xdm
 from tap_rainfocus.tap import TapRainFocus
 
 if t.TYPE_CHECKING:
@@ -186,7 +187,7 @@ def test_shapes(
     first, second = read(settings["inbox_url"])
     assert without(NOT_SHAPED, first) == without(NOT_SHAPED, second)
     VALIDATOR.validate(first)
-    nothing: Payload = {name: {} for name in push.GROUP_FIELDS}
+    nothing: Payload = {name: {} for name in payloads.GROUP_FIELDS}
     assert without(NOT_SHAPED, first) == nothing | shaped
     found = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.WARNING]
     assert len(found) == len(told)
@@ -232,7 +233,7 @@ def test_without_a_transmission_id_the_content_counts(inbox: InboxMaker) -> None
     event = {"eventType": "x", "attendee": {"email": "a@b.c"}}
     settings = inbox(event, {"attendee.email": "a@b.c", "eventType": "x"}, {"eventType": "y"})
     first, second = read(settings["inbox_url"])
-    assert first["_id"] == push.payload_hash(event)
+    assert first["_id"] == payloads.payload_hash(event)
     assert [len(first["_id"]), len(second["_id"])] == [64, 64]
     assert first["transmissionId"] is None
 
@@ -296,9 +297,9 @@ VALUES: dict[str, st.SearchStrategy[tuple[t.Any, t.Any]]] = {
     ),
 }
 VALUES["endTime"] = VALUES["startTime"]
-PATHS = [(group, name) for group, names in push.GROUP_FIELDS.items() for name in names]
+PATHS = [(group, name) for group, names in payloads.GROUP_FIELDS.items() for name in names]
 UNKNOWN = st.tuples(
-    st.sampled_from(["", *push.GROUP_FIELDS]),
+    st.sampled_from(["", *payloads.GROUP_FIELDS]),
     st.text(max_size=6).map(lambda text: f"x_{text.replace('.', '')}"),
 )
 
@@ -307,7 +308,7 @@ UNKNOWN = st.tuples(
 def events(draw: st.DrawFn) -> tuple[Payload, Payload]:
     """An event in some shape, and what its record is to hold."""
     payload: Payload = {}
-    expected: Payload = {name: {} for name in push.GROUP_FIELDS}
+    expected: Payload = {name: {} for name in payloads.GROUP_FIELDS}
     for name in ("eventType", "timestamp"):
         if draw(st.booleans()):
             payload[name], expected[name] = draw(VALUES.get(name, TEXT))
@@ -335,12 +336,12 @@ def events(draw: st.DrawFn) -> tuple[Payload, Payload]:
 
 
 @st.composite
-def bodies_of(draw: st.DrawFn, payloads: list[Payload]) -> list[object]:
+def bodies_of(draw: st.DrawFn, pushed: list[Payload]) -> list[object]:
     """The payloads in bodies: alone, as an array, as messages."""
     bodies: list[object] = [{"messages": []}, []]
-    while payloads:
-        size = draw(st.integers(1, len(payloads)))
-        some, payloads = payloads[:size], payloads[size:]
+    while pushed:
+        size = draw(st.integers(1, len(pushed)))
+        some, pushed = pushed[:size], pushed[size:]
         alone: list[object] = list(some)
         bodies += draw(st.sampled_from([alone, [some], [{"messages": some}]]))
     return bodies
@@ -352,9 +353,9 @@ def test_every_shape_comes_out_once_with_its_values_in_place(
     fill_inbox: InboxFiller, data: st.DataObject
 ) -> None:
     drawn = data.draw(st.lists(events(), min_size=1, max_size=6))
-    payloads = [{**payload, "transmissionId": f"t{n}"} for n, (payload, _) in enumerate(drawn)]
+    pushed = [{**payload, "transmissionId": f"t{n}"} for n, (payload, _) in enumerate(drawn)]
     with tempfile.TemporaryDirectory() as folder:
-        fill_inbox(f"sqlite:///{folder}/inbox.db", *data.draw(bodies_of(payloads)))
+        fill_inbox(f"sqlite:///{folder}/inbox.db", *data.draw(bodies_of(pushed)))
         found = read(f"sqlite:///{folder}/inbox.db")
     assert [record["_id"] for record in found] == [f"t{n}" for n in range(len(drawn))]
     for record, (_, expected) in zip(found, drawn, strict=True):
@@ -365,8 +366,8 @@ def test_every_shape_comes_out_once_with_its_values_in_place(
 
 NAMES = st.sampled_from(
     [
-        *push.ROOT_FIELDS,
-        *push.GROUP_FIELDS,
+        *payloads.ROOT_FIELDS,
+        *payloads.GROUP_FIELDS,
         *(f"{group}.{name}" for group, name in PATHS),
         *(f"{group}{name}".upper() for group, name in PATHS),
         *("sessionTime", "_id", "inboxSequence", "attributes", "attendee.attributes"),
@@ -382,16 +383,16 @@ GROUP = st.dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    payloads=st.lists(
+    pushed=st.lists(
         st.dictionaries(NAMES | st.text(max_size=6), JSON | GROUP, max_size=8), max_size=6
     )
 )
-def test_whatever_is_pushed_fits_the_schema(
-    fill_inbox: InboxFiller, payloads: list[Payload]
-) -> None:
-    readable = [push.transmission_key(e) for e in map(push.nested, payloads) if push.is_event(e)]
+def test_whatever_is_pushed_fits_the_schema(fill_inbox: InboxFiller, pushed: list[Payload]) -> None:
+    readable = [
+        payloads.transmission_key(e) for e in map(payloads.nested, pushed) if payloads.is_event(e)
+    ]
     with tempfile.TemporaryDirectory() as folder:
-        fill_inbox(f"sqlite:///{folder}/inbox.db", payloads)
+        fill_inbox(f"sqlite:///{folder}/inbox.db", pushed)
         found = read(f"sqlite:///{folder}/inbox.db")
     assert len(found) == len(set(readable))
     for record in found:
@@ -654,8 +655,8 @@ def test_an_inbox_beside_rainfocus(
 
 
 def test_the_receiver_takes_for_an_event_what_the_table_has() -> None:
-    assert push.ROOT_FIELDS == ("timestamp", "eventType", "transmissionId")
-    assert push.GROUP_FIELDS == {
+    assert payloads.ROOT_FIELDS == ("timestamp", "eventType", "transmissionId")
+    assert payloads.GROUP_FIELDS == {
         "event": ("name",),
         "attendee": ("registered", "attendeeId", "externalId", "clientId", "email"),
         "exhibitor": ("exhibitorId", "externalId", "name"),

@@ -155,8 +155,8 @@ def test_the_secret_does_not_follow_a_redirect(run_tap: TapRunner, scripted: Ser
 
 
 IMPATIENT = """
-import tap_rainfocus.progress
-tap_rainfocus.progress.INTERVAL = 0.2
+import tap_rainfocus.streams.progress
+tap_rainfocus.streams.progress.INTERVAL = 0.2
 from tap_rainfocus.__main__ import main
 main()
 """

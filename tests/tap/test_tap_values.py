@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_rainfocus import values, xdm
-from tap_rainfocus.shape import Shaper
+from tap_rainfocus.schema import values, xdm
+from tap_rainfocus.schema.normalization import Shaper
 
 GROUPS = {
     "attendees": (xdm.ATTENDEE, xdm.EVENT),

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 from rainfocus_client.errors import RainFocusError
 
-from tap_rainfocus.inbox import Kept
+from tap_rainfocus.inbox.store import Kept
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_rainfocus.inbox import Inbox, Message
-    from tap_rainfocus.receiver.metrics import Metrics
+    from tap_rainfocus.inbox.store import Inbox, Message
+    from tap_rainfocus.receiver.http.metrics import Metrics
 
 LOGGER = logging.getLogger("rainfocus-receiver")
 

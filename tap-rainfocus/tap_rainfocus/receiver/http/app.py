@@ -15,12 +15,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tap_rainfocus.inbox import Kept
-from tap_rainfocus.receiver import replies
+from tap_rainfocus.inbox.store import Kept
+from tap_rainfocus.receiver.bodies import MOST_MESSAGES, TooManyMessagesError, read_messages
+from tap_rainfocus.receiver.http import ingestion_replies
+from tap_rainfocus.receiver.http.ingestion_replies import Refusal, Reply
+from tap_rainfocus.receiver.http.metrics import Metrics
 from tap_rainfocus.receiver.intake import Intake, Place
-from tap_rainfocus.receiver.messages import MOST_MESSAGES, TooManyMessagesError, read_messages
-from tap_rainfocus.receiver.metrics import Metrics
-from tap_rainfocus.receiver.replies import Refusal, Reply
 
 if t.TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from tap_rainfocus.inbox import Inbox, Message
+    from tap_rainfocus.inbox.store import Inbox, Message
     from tap_rainfocus.receiver.settings import Settings
 
 MAX_BODY = 1 << 20
@@ -137,8 +137,8 @@ class Collection:
             except RainFocusError as error:
                 raise Refusal(503, "Try again later.", RETRY_AFTER) from error
         if self._is_batch:
-            return replies.batch(map(_remark, messages, kept))
-        return replies.single()
+            return ingestion_replies.batch(map(_remark, messages, kept))
+        return ingestion_replies.single()
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         if not hmac.compare_digest(scope["path_params"]["inlet"].encode(), self._inlet):

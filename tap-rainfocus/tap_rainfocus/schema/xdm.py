@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from tap_rainfocus import values
+from tap_rainfocus.schema import values
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

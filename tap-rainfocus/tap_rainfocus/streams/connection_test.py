@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from tap_rainfocus.base import TapStream
+    from tap_rainfocus.streams.base import TapStream
 
 
 def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:

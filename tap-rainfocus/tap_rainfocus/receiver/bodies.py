@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from tap_rainfocus import push
-from tap_rainfocus.inbox import Message
+from tap_rainfocus.inbox import payloads
+from tap_rainfocus.inbox.store import Message
 
 MOST_MESSAGES = 10_000
 
@@ -20,20 +20,20 @@ def read_messages(body: bytes, flow_id: str | None) -> list[Message]:
     Raises:
         ValueError: It is not JSON, nested too deeply, or too many messages.
     """
-    value = push.parse(body)
-    payloads = push.messages(value)
-    if len(payloads) > MOST_MESSAGES:
+    value = payloads.parse(body)
+    found = payloads.messages(value)
+    if len(found) > MOST_MESSAGES:
         raise TooManyMessagesError
-    if len(payloads) == 1 and payloads[0] is value:
+    if len(found) == 1 and found[0] is value:
         return [_message(value, body.decode(), flow_id)]
-    return [_message(payload, orjson.dumps(payload).decode(), flow_id) for payload in payloads]
+    return [_message(payload, orjson.dumps(payload).decode(), flow_id) for payload in found]
 
 
 def _message(payload: object, text: str, flow_id: str | None) -> Message:
     if isinstance(payload, dict):
-        payload = push.nested(payload)
-    if not push.is_event(payload):
-        digest = push.payload_hash(payload)
+        payload = payloads.nested(payload)
+    if not payloads.is_event(payload):
+        digest = payloads.payload_hash(payload)
         return Message(
             key=f"unreadable:{digest}",
             payload=text,
@@ -43,10 +43,10 @@ def _message(payload: object, text: str, flow_id: str | None) -> Message:
             fingerprint=digest,
         )
     return Message(
-        key=push.transmission_key(payload),
+        key=payloads.transmission_key(payload),
         payload=text,
         flow_id=flow_id,
-        transmission_id=push.transmission_id(payload),
+        transmission_id=payloads.transmission_id(payload),
         readable=True,
-        fingerprint=push.fingerprint(payload),
+        fingerprint=payloads.fingerprint(payload),
     )

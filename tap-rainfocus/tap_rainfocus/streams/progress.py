@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
     import logging
     from types import TracebackType
 
-    from tap_rainfocus.download import Downloader
+    from tap_rainfocus.api.pagination import Downloader
 
 INTERVAL = 5.0
 """Seconds between two lines about one download."""

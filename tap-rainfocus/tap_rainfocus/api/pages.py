@@ -10,7 +10,7 @@ from itertools import chain
 
 from rainfocus_client.errors import RainFocusError, RetriableError
 
-from tap_rainfocus.values import read_moment, rfc3339
+from tap_rainfocus.schema.values import read_moment, rfc3339
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

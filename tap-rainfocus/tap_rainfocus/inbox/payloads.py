@@ -15,8 +15,8 @@ from functools import reduce
 import orjson
 from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER, parse_json
 
-from tap_rainfocus import xdm
-from tap_rainfocus.values import read_text
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.values import read_text
 
 Payload: t.TypeAlias = dict[str, t.Any]
 

@@ -17,7 +17,7 @@ from rainfocus_client.auth import ApiProfile, TokenKeeper
 from rainfocus_client.errors import RainFocusError, UnreachableError
 from rainfocus_client.responses import judge_token
 
-from tap_rainfocus.body import parse
+from tap_rainfocus.api.decoding import parse
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

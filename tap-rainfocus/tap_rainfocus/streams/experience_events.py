@@ -11,22 +11,22 @@ import orjson
 from rainfocus_client.errors import SettingsError
 from typing_extensions import override
 
-from tap_rainfocus import xdm
-from tap_rainfocus.base import TapStream
-from tap_rainfocus.push import nested, payload_hash, read
-from tap_rainfocus.shape import Shaper, fold
-from tap_rainfocus.values import rfc3339
+from tap_rainfocus.inbox.payloads import nested, payload_hash, read
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.normalization import Shaper, fold
+from tap_rainfocus.schema.values import rfc3339
+from tap_rainfocus.streams.base import TapStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
 
-    from tap_rainfocus.inbox import Inbox, Row
-    from tap_rainfocus.pages import Record
-    from tap_rainfocus.shape import Groups
+    from tap_rainfocus.api.pages import Record
+    from tap_rainfocus.inbox.store import Inbox, Row
+    from tap_rainfocus.schema.normalization import Groups
+    from tap_rainfocus.streams.writer import PageWriter
     from tap_rainfocus.tap import TapRainFocus
-    from tap_rainfocus.writer import PageWriter
 
 ROWS_AT_ONCE = 50
 """Few, since each may hold a megabyte; most hold a few hundred bytes."""
@@ -200,6 +200,6 @@ def _assemble(row: Row, identity: str, shaped: Groups) -> Record:
 
 
 def _open(url: str) -> Inbox:
-    from tap_rainfocus.inbox import Inbox  # noqa: PLC0415, SQLAlchemy is slow to import
+    from tap_rainfocus.inbox.store import Inbox  # noqa: PLC0415, SQLAlchemy is slow to import
 
     return Inbox(url, may_be_new=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_rainfocus.values import read_attributes, read_choices, read_text
+from tap_rainfocus.schema.values import read_attributes, read_choices, read_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_rainfocus.xdm import Group
+    from tap_rainfocus.schema.xdm import Group
 
 Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
 

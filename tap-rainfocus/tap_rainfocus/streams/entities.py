@@ -8,16 +8,16 @@ import typing as t
 
 from typing_extensions import override
 
-from tap_rainfocus import xdm
-from tap_rainfocus.base import RainFocusStream
-from tap_rainfocus.shape import Shaper, fold
-from tap_rainfocus.values import read_list
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.normalization import Shaper, fold
+from tap_rainfocus.schema.values import read_list
+from tap_rainfocus.streams.base import RainFocusStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_rainfocus.pages import Record
-    from tap_rainfocus.shape import Groups
+    from tap_rainfocus.api.pages import Record
+    from tap_rainfocus.schema.normalization import Groups
     from tap_rainfocus.tap import TapRainFocus
 
 _HOUR = re.compile(r"\s*(\d{1,2})(:\d\d(?::\d\d)?)\s*")

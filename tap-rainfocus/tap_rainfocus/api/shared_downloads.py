@@ -7,9 +7,9 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_rainfocus.client import Params
-    from tap_rainfocus.download import Downloader
-    from tap_rainfocus.pages import Page
+    from tap_rainfocus.api.client import Params
+    from tap_rainfocus.api.pages import Page
+    from tap_rainfocus.api.pagination import Downloader
 
 
 class Dumps:

@@ -12,9 +12,9 @@ from contextlib import closing
 import uvicorn
 from rainfocus_client.errors import SettingsError
 
-from tap_rainfocus.inbox import Inbox
-from tap_rainfocus.receiver.app import BODY_TIMEOUT, create_app
-from tap_rainfocus.receiver.protocol import GuardedProtocol, limit_connections
+from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.receiver.http.app import BODY_TIMEOUT, create_app
+from tap_rainfocus.receiver.http.protocol import GuardedProtocol, limit_connections
 from tap_rainfocus.receiver.settings import PREFIX
 
 if t.TYPE_CHECKING:

@@ -12,14 +12,14 @@ from rainfocus_client.errors import RainFocusError, TokenRefusedError
 from rainfocus_client.responses import judge
 from rainfocus_client.retry import policy
 
-from tap_rainfocus.body import guess_cursor, parse
-from tap_rainfocus.pages import Page, UncertainEndError
+from tap_rainfocus.api.decoding import guess_cursor, parse
+from tap_rainfocus.api.pages import Page, UncertainEndError
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
 
-    from tap_rainfocus.client import Answer, Params, RainFocusClient
+    from tap_rainfocus.api.client import Answer, Params, RainFocusClient
 
 
 TO_SEND = 0.002

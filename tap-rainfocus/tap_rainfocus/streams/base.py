@@ -21,21 +21,21 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
 
-from tap_rainfocus.pages import UncertainEndError
-from tap_rainfocus.progress import Progress
-from tap_rainfocus.shape import Shaper
-from tap_rainfocus.xdm import EVENT, record_schema
+from tap_rainfocus.api.pages import UncertainEndError
+from tap_rainfocus.schema.normalization import Shaper
+from tap_rainfocus.schema.xdm import EVENT, record_schema
+from tap_rainfocus.streams.progress import Progress
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
 
-    from tap_rainfocus.pages import Page, Record
-    from tap_rainfocus.shape import Groups
+    from tap_rainfocus.api.pages import Page, Record
+    from tap_rainfocus.schema.normalization import Groups
+    from tap_rainfocus.schema.xdm import Group
+    from tap_rainfocus.streams.writer import PageWriter
     from tap_rainfocus.tap import TapRainFocus
-    from tap_rainfocus.writer import PageWriter
-    from tap_rainfocus.xdm import Group
 
 DUMP_PAGE_SIZE = 100_000
 """A working client asks dumps for this many; without it they seem to be cut off."""

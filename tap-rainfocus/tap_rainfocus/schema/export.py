@@ -13,7 +13,7 @@ import click
 import orjson
 from rainfocus_client.errors import RainFocusError
 
-from tap_rainfocus import xdm
+from tap_rainfocus.schema import xdm
 
 JSONSchema: t.TypeAlias = dict[str, t.Any]
 
