@@ -8,17 +8,17 @@ from rainfocus_client.errors import SettingsError
 from singer_sdk import RecordSink
 from typing_extensions import override
 
-from target_rainfocus_attendees.columns import EMAIL, find_columns, find_path, unmatched
-from target_rainfocus_attendees.consent import Consent
-from target_rainfocus_attendees.messages import MissingKeyError
-from target_rainfocus_attendees.profile import HASHED_EMAIL, ProfileReader
+from target_rainfocus_attendees.input.messages import MissingKeyError
+from target_rainfocus_attendees.mapping.columns import EMAIL, find_columns, find_path, unmatched
+from target_rainfocus_attendees.mapping.consent import Consent
+from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_rainfocus_attendees.columns import Path
-    from target_rainfocus_attendees.load import Load
-    from target_rainfocus_attendees.messages import Message
+    from target_rainfocus_attendees.input.messages import Message
+    from target_rainfocus_attendees.mapping.columns import Path
+    from target_rainfocus_attendees.run import Load
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
 

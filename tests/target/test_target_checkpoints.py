@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_rainfocus_attendees.checkpoints import Checkpoints
+from target_rainfocus_attendees.input.checkpoints import Checkpoints
 
 
 class Stopped(Exception):  # noqa: N818

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from rainfocus_client.errors import SettingsError
-from target_rainfocus_attendees.rejects import Rejects, Source
+from target_rainfocus_attendees.reports.rejects import Rejects, Source
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

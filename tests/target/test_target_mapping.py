@@ -14,7 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from target_rainfocus_attendees.addresses import is_email
+from target_rainfocus_attendees.mapping.emails import is_email
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,17 +17,17 @@ from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_co
 from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
 
-from target_rainfocus_attendees.access import Access
-from target_rainfocus_attendees.pace import Pace
-from target_rainfocus_attendees.profile import HASHED_EMAIL
-from target_rainfocus_attendees.wire import PACKAGE, Wire
+from target_rainfocus_attendees.delivery.adaptive_limit import Pace
+from target_rainfocus_attendees.delivery.auth import Access
+from target_rainfocus_attendees.delivery.transport import PACKAGE, Wire
+from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_rainfocus_attendees.access import Headers
-    from target_rainfocus_attendees.profile import Fields
-    from target_rainfocus_attendees.wire import Reply
+    from target_rainfocus_attendees.delivery.auth import Headers
+    from target_rainfocus_attendees.delivery.transport import Reply
+    from target_rainfocus_attendees.mapping.profiles import Fields
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
 """Mode → call: `store` creates and updates, `update` fails where there is nobody (client code

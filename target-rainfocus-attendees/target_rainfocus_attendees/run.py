@@ -10,27 +10,27 @@ from rainfocus_client.connection import Connection
 from rainfocus_client.errors import RainFocusError
 from rainfocus_client.retry import MAX_RETRY_AFTER
 
-from target_rainfocus_attendees.activation_log import ActivationLog
-from target_rainfocus_attendees.attendee_store import AttendeeStore
-from target_rainfocus_attendees.checkpoints import Checkpoints
-from target_rainfocus_attendees.delivery import Delivery, Item
-from target_rainfocus_attendees.files import named_path
-from target_rainfocus_attendees.profile import InvalidProfileError
-from target_rainfocus_attendees.rehearsal import Rehearsal
-from target_rainfocus_attendees.rejects import Rejects
-from target_rainfocus_attendees.summary import CHECK_EVENT, Summary
+from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery.dispatcher import Delivery, Item
+from target_rainfocus_attendees.delivery.dry_run import Rehearsal
+from target_rainfocus_attendees.input.checkpoints import Checkpoints
+from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
+from target_rainfocus_attendees.reports.activation_log import ActivationLog
+from target_rainfocus_attendees.reports.files import named_path
+from target_rainfocus_attendees.reports.rejects import Rejects
+from target_rainfocus_attendees.reports.summary import CHECK_EVENT, Summary
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from target_rainfocus_attendees.attendee_store import Exchange
-    from target_rainfocus_attendees.checkpoints import State
-    from target_rainfocus_attendees.delivery import Outcome, Store
-    from target_rainfocus_attendees.ledger import Ledger
-    from target_rainfocus_attendees.lines import Stop
-    from target_rainfocus_attendees.profile import ProfileReader
-    from target_rainfocus_attendees.rejects import Source
+    from target_rainfocus_attendees.delivery.attendee_store import Exchange
+    from target_rainfocus_attendees.delivery.dispatcher import Outcome, Store
+    from target_rainfocus_attendees.delivery.ledger import Ledger
+    from target_rainfocus_attendees.input.checkpoints import State
+    from target_rainfocus_attendees.input.lines import Stop
+    from target_rainfocus_attendees.mapping.profiles import ProfileReader
+    from target_rainfocus_attendees.reports.rejects import Source
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -295,7 +295,7 @@ def _delivery(
         store = AttendeeStore(settings)
         if not ledger:
             return store
-        from target_rainfocus_attendees.remembering import RememberingStore  # noqa: PLC0415
+        from target_rainfocus_attendees.delivery.deduplication import RememberingStore  # noqa: PLC0415
 
         return RememberingStore(store, ledger)
 
@@ -307,7 +307,7 @@ def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:
     if not url:
         return None
     # SQLAlchemy takes longer to import than the rest of the target.
-    from target_rainfocus_attendees.ledger import Ledger  # noqa: PLC0415
+    from target_rainfocus_attendees.delivery.ledger import Ledger  # noqa: PLC0415
 
     place = f"{Connection.from_settings(settings).url('attendee')} {settings['event_code']}"
     longest_try = 2 * settings["request_timeout"] + MAX_RETRY_AFTER

@@ -9,15 +9,15 @@ from decimal import Decimal
 
 from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER
 
-from target_rainfocus_attendees.addresses import hash_email, is_email, is_hash
-from target_rainfocus_attendees.columns import COUNTRY, EMAIL, STATE, value_at
-from target_rainfocus_attendees.places import country_code, state_code
+from target_rainfocus_attendees.mapping.columns import COUNTRY, EMAIL, STATE, value_at
+from target_rainfocus_attendees.mapping.emails import hash_email, is_email, is_hash
+from target_rainfocus_attendees.mapping.regions import country_code, state_code
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_rainfocus_attendees.columns import Columns
-    from target_rainfocus_attendees.consent import Consent
+    from target_rainfocus_attendees.mapping.columns import Columns
+    from target_rainfocus_attendees.mapping.consent import Consent
 
 Fields: t.TypeAlias = dict[str, t.Any]
 

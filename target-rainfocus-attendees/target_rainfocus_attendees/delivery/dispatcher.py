@@ -9,16 +9,16 @@ import typing as t
 
 from rainfocus_client.errors import RefusedError
 
-from target_rainfocus_attendees.attendee_store import Exchange
-from target_rainfocus_attendees.profile import merge
-from target_rainfocus_attendees.wire import HaltedError
+from target_rainfocus_attendees.delivery.attendee_store import Exchange
+from target_rainfocus_attendees.delivery.transport import HaltedError
+from target_rainfocus_attendees.mapping.profiles import merge
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_rainfocus_attendees.lines import Stop
-    from target_rainfocus_attendees.profile import Fields, Profile
-    from target_rainfocus_attendees.rejects import Source
+    from target_rainfocus_attendees.input.lines import Stop
+    from target_rainfocus_attendees.mapping.profiles import Fields, Profile
+    from target_rainfocus_attendees.reports.rejects import Source
 
 QUEUED_PER_WORKER = 4
 

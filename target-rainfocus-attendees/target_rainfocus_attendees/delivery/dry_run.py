@@ -9,17 +9,17 @@ import typing as t
 import orjson
 from rainfocus_client.errors import SettingsError
 
-from target_rainfocus_attendees.attendee_store import AttendeeStore
-from target_rainfocus_attendees.delivery import Outcome
-from target_rainfocus_attendees.files import OWNER_ONLY, open_private
+from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery.dispatcher import Outcome
+from target_rainfocus_attendees.reports.files import OWNER_ONLY, open_private
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from target_rainfocus_attendees.delivery import Item
-    from target_rainfocus_attendees.ledger import Ledger
-    from target_rainfocus_attendees.lines import Stop
+    from target_rainfocus_attendees.delivery.dispatcher import Item
+    from target_rainfocus_attendees.delivery.ledger import Ledger
+    from target_rainfocus_attendees.input.lines import Stop
 
 BATCH = 500
 """Profiles that the ledger is asked for at a time."""

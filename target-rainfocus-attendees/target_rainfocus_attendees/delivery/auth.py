@@ -12,7 +12,7 @@ from yarl import URL
 if t.TYPE_CHECKING:
     from rainfocus_client.auth import Credentials, Token, TokenRequest
 
-    from target_rainfocus_attendees.wire import Wire
+    from target_rainfocus_attendees.delivery.transport import Wire
 
 Headers: t.TypeAlias = dict[str, str]
 

@@ -14,14 +14,14 @@ import orjson
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.lenient_json import parse_json
 
-from target_rainfocus_attendees.files import open_private, write_all
-from target_rainfocus_attendees.wire import PACKAGE
+from target_rainfocus_attendees.delivery.transport import PACKAGE
+from target_rainfocus_attendees.reports.files import open_private, write_all
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_rainfocus_attendees.messages import Message
+    from target_rainfocus_attendees.input.messages import Message
 
 logger = logging.getLogger(PACKAGE)
 

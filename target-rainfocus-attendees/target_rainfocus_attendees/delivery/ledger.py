@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import tenacity
 from rainfocus_client.errors import RainFocusError, SettingsError
 
-from target_rainfocus_attendees.addresses import hash_email
+from target_rainfocus_attendees.mapping.emails import hash_email
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-from target_rainfocus_attendees.columns import value_at
+from target_rainfocus_attendees.mapping.columns import value_at
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_rainfocus_attendees.columns import Path
+    from target_rainfocus_attendees.mapping.columns import Path
 
 
 class Consent:
