@@ -8,17 +8,17 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rainfocus_sandbox.customer import API_PROFILE, CLIENT_ID, CLIENT_SECRET, ORG_ID
+from rainfocus_sandbox.data.customer import API_PROFILE, CLIENT_ID, CLIENT_SECRET, ORG_ID
 from rainfocus_sandbox.seed import Sizes
-from rainfocus_sandbox.server import HOST, Server, listen, open_seeded
+from rainfocus_sandbox.server.http import HOST, Server, listen, open_seeded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rainfocus_sandbox.faults import Faults
-    from rainfocus_sandbox.pushes import Pushes
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
+    from rainfocus_sandbox.faults.faults import Faults
+    from rainfocus_sandbox.webhooks.activities import Pushes
 
 SMALL = Sizes(attendees=120, sessions=30, exhibitors=12, leads=40, speakers=20)
 

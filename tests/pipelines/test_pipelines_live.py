@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import jsonschema
-from rainfocus_sandbox.outbox import Outbox
+from rainfocus_sandbox.webhooks.outbox import Outbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 import requests
-from rainfocus_sandbox.customer import EVENT_API_PROFILE
+from rainfocus_sandbox.data.customer import EVENT_API_PROFILE
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:

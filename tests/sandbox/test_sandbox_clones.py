@@ -10,7 +10,7 @@ import sys
 import typing as t
 
 import requests
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:

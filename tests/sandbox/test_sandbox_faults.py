@@ -10,14 +10,14 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
-from rainfocus_sandbox.customer import EVENT_API_PROFILE
-from rainfocus_sandbox.faults import KINDS, Fault
+from rainfocus_sandbox.data.customer import EVENT_API_PROFILE
+from rainfocus_sandbox.faults.faults import KINDS, Fault
 
 if t.TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from rainfocus_sandbox.faults import Kind
+    from rainfocus_sandbox.faults.faults import Kind
     from rainfocus_sandbox.testing import RunningSandbox
 
     Call = Callable[..., requests.Response]

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from rainfocus_sandbox.outbox import Outbox
-from rainfocus_sandbox.remote import Occupant, occupant
+from rainfocus_sandbox.server.remote import Occupant, occupant
 from rainfocus_sandbox.testing import running
+from rainfocus_sandbox.webhooks.outbox import Outbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

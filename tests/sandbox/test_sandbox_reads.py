@@ -7,15 +7,15 @@ import typing as t
 
 import pytest
 import requests
+from rainfocus_sandbox.data.store import Row
 from rainfocus_sandbox.seed import Sizes
-from rainfocus_sandbox.store import Row
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rainfocus_sandbox.store import Entity
+    from rainfocus_sandbox.data.store import Entity
     from rainfocus_sandbox.testing import RunningSandbox
 
     Call = Callable[..., requests.Response]

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from rainfocus_sandbox.data.store import Store
 from rainfocus_sandbox.seed import Sizes, seed
-from rainfocus_sandbox.store import Store
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rainfocus_sandbox.store import Entity
+    from rainfocus_sandbox.data.store import Entity
 
     Record = dict[str, t.Any]
     Records = dict[str, list[Record]]

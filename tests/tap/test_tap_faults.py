@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import pytest
 import requests
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

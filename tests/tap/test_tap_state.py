@@ -11,7 +11,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 from rainfocus_sandbox.seed import Sizes
 from rainfocus_sandbox.testing import running
 

@@ -6,7 +6,7 @@ import socket
 import typing as t
 
 import pytest
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import time
 import typing as t
 from datetime import UTC, datetime, timedelta
 
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import typing as t
 from collections import Counter
 
 import pytest
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,22 +5,22 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from rainfocus_sandbox.customer import EVENTS, PROFILES
-from rainfocus_sandbox.ids import generator
+from rainfocus_sandbox.data.customer import EVENTS, PROFILES
+from rainfocus_sandbox.data.ids import generator
+from rainfocus_sandbox.data.store import Row
 from rainfocus_sandbox.seed.attendees import attendees
 from rainfocus_sandbox.seed.calendar import SUMMIT_25, SUMMIT_26, Plan
 from rainfocus_sandbox.seed.expo import exhibitors, leads
 from rainfocus_sandbox.seed.pools import pools_of
 from rainfocus_sandbox.seed.program import sessions, speakers
-from rainfocus_sandbox.store import Row
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
+    from rainfocus_sandbox.data.store import Store
     from rainfocus_sandbox.seed.pools import Pools
     from rainfocus_sandbox.seed.sizes import Sizes
-    from rainfocus_sandbox.store import Store
 
 _LEAD_FIELDS = ("attendeeId", "email", "firstname", "lastname", "companyname")
 

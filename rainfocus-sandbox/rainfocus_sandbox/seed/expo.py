@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import typing as t
 
-from rainfocus_sandbox import attributes
-from rainfocus_sandbox.clock import iso
-from rainfocus_sandbox.ids import generator, made_id
+from rainfocus_sandbox.data import attributes
+from rainfocus_sandbox.data.clock import iso
+from rainfocus_sandbox.data.ids import generator, made_id
+from rainfocus_sandbox.data.store import Row
 from rainfocus_sandbox.seed.pools import slug
 from rainfocus_sandbox.seed.untidy import EXHIBITOR, LEAD, untidy
-from rainfocus_sandbox.store import Row
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
     from rainfocus_sandbox.seed.calendar import Plan
     from rainfocus_sandbox.seed.pools import Pools
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from rainfocus_sandbox.attributes import BY_CODE
+from rainfocus_sandbox.data.attributes import BY_CODE
 from rainfocus_sandbox.seed.pools import COUNTRIES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
 
     Quirk = Callable[[Record, Random], None]
 

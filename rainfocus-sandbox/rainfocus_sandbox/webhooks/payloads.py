@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from rainfocus_sandbox.clock import iso, now_ms
-from rainfocus_sandbox.ids import new_id
+from rainfocus_sandbox.data.clock import iso, now_ms
+from rainfocus_sandbox.data.ids import new_id
 
 if t.TYPE_CHECKING:
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
 
 SESSION_SCHEDULED = "SessionScheduled"
 # Assumption: `SessionScheduled` is the only name that is public; these two are made up after it.

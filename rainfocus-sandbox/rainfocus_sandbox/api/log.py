@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from rainfocus_sandbox.clock import now_ms
-from rainfocus_sandbox.hangup import HANG_UP
-from rainfocus_sandbox.store import LoggedCall
+from rainfocus_sandbox.data.clock import now_ms
+from rainfocus_sandbox.data.store import LoggedCall
+from rainfocus_sandbox.faults.hangup import HANG_UP
 
 if t.TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
 
 _KEY = "rainfocus_sandbox.call"
 

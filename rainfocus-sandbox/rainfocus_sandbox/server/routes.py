@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from rainfocus_sandbox.faults import Faults
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
+    from rainfocus_sandbox.faults.faults import Faults
 
 NAME = "rainfocus-sandbox"
 

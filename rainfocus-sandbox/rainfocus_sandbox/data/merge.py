@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from rainfocus_sandbox.attributes import BY_NAME, attribute_of, listed
+from rainfocus_sandbox.data.attributes import BY_NAME, attribute_of, listed
 
 Record = dict[str, t.Any]
 

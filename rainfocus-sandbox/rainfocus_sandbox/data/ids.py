@@ -7,7 +7,7 @@ import typing as t
 from itertools import count
 from random import Random
 
-from rainfocus_sandbox.clock import now_ms
+from rainfocus_sandbox.data.clock import now_ms
 
 _TAIL = string.ascii_letters + string.digits
 _counter = count(1)

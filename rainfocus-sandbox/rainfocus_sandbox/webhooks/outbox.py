@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from rainfocus_sandbox.integration import Integration
+from rainfocus_sandbox.webhooks.integration import Integration
 
 if t.TYPE_CHECKING:
-    from rainfocus_sandbox.merge import Record
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.merge import Record
+    from rainfocus_sandbox.data.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import typing as t
 from contextlib import suppress
 from dataclasses import asdict
 
+from rainfocus_sandbox.data.store import Store
 from rainfocus_sandbox.errors import OthersPortError, SandboxError
-from rainfocus_sandbox.remote import Occupant, call, occupant
-from rainfocus_sandbox.server import port_taken
-from rainfocus_sandbox.store import Store
+from rainfocus_sandbox.server.http import port_taken
+from rainfocus_sandbox.server.remote import Occupant, call, occupant
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ from dataclasses import asdict
 
 import orjson
 
-from rainfocus_sandbox import control
+from rainfocus_sandbox.data.store import LoggedCall, LoggedOutcome
 from rainfocus_sandbox.errors import OthersPortError, SandboxError
-from rainfocus_sandbox.faults import Fault
-from rainfocus_sandbox.outbox import Tally
-from rainfocus_sandbox.server import HOST
-from rainfocus_sandbox.store import LoggedCall, LoggedOutcome
+from rainfocus_sandbox.faults.faults import Fault
+from rainfocus_sandbox.server import routes
+from rainfocus_sandbox.server.http import HOST
+from rainfocus_sandbox.webhooks.outbox import Tally
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +46,8 @@ def occupant(port: int, database: Path) -> Occupant:
     except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
         return Occupant.STRANGER
     match health:
-        case {"name": control.NAME, "database": str(held)}:
-            if held != control.full_path(database):
+        case {"name": routes.NAME, "database": str(held)}:
+            if held != routes.full_path(database):
                 raise OthersPortError(port, held)
             return Occupant.OURS
     return Occupant.STRANGER

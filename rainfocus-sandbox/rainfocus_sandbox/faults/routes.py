@@ -7,14 +7,14 @@ import typing as t
 import orjson
 from starlette.routing import Route
 
-from rainfocus_sandbox.control import json_response
-from rainfocus_sandbox.faults import Fault
+from rainfocus_sandbox.faults.faults import Fault
+from rainfocus_sandbox.server.routes import json_response
 
 if t.TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from rainfocus_sandbox.faults import Faults
+    from rainfocus_sandbox.faults.faults import Faults
 
 
 def fault_routes(faults: Faults) -> list[Route]:

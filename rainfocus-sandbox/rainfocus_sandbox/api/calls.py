@@ -8,8 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from functools import partial
 
-from rainfocus_sandbox.clock import now_ms
-from rainfocus_sandbox.replies import (
+from rainfocus_sandbox.api.envelopes import (
     Reply,
     bad_email,
     email_taken,
@@ -18,11 +17,12 @@ from rainfocus_sandbox.replies import (
     success,
     unknown_attendee,
 )
+from rainfocus_sandbox.data.clock import now_ms
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rainfocus_sandbox.store import Entity, Store
+    from rainfocus_sandbox.data.store import Entity, Store
 
 _DEFAULT_PAGE_SIZE = 1000
 _MAX_PAGE_SIZE = 10_000

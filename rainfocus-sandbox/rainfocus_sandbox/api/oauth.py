@@ -10,16 +10,16 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rainfocus_sandbox.api import not_found
-from rainfocus_sandbox.apilog import entry_of
-from rainfocus_sandbox.replies import JSON
-from rainfocus_sandbox.store import TOKEN_LIFETIME_S
+from rainfocus_sandbox.api.endpoint import not_found
+from rainfocus_sandbox.api.envelopes import JSON
+from rainfocus_sandbox.api.log import entry_of
+from rainfocus_sandbox.data.store import TOKEN_LIFETIME_S
 
 if t.TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from rainfocus_sandbox.faults import Faults
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
+    from rainfocus_sandbox.faults.faults import Faults
 
 
 class TokenEndpoint:

@@ -8,13 +8,13 @@ from contextlib import suppress
 
 import uvicorn
 
-from rainfocus_sandbox.app import create_app
+from rainfocus_sandbox.data.store import Store
 from rainfocus_sandbox.errors import SandboxError
-from rainfocus_sandbox.faults import Faults
-from rainfocus_sandbox.hangup import HangUpProtocol
-from rainfocus_sandbox.pushes import Pushes
+from rainfocus_sandbox.faults.faults import Faults
+from rainfocus_sandbox.faults.hangup import HangUpProtocol
 from rainfocus_sandbox.seed import Sizes, seed
-from rainfocus_sandbox.store import Store
+from rainfocus_sandbox.server.app import create_app
+from rainfocus_sandbox.webhooks.activities import Pushes
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rainfocus_sandbox.ids import generator, made_id
+from rainfocus_sandbox.data.ids import generator, made_id
 
 _MADE_MS = 1_704_880_800_000
 

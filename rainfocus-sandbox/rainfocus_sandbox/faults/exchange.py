@@ -11,9 +11,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rainfocus_sandbox.apilog import entry_of
-from rainfocus_sandbox.hangup import HANG_UP
-from rainfocus_sandbox.replies import JSON, Reply
+from rainfocus_sandbox.api.envelopes import JSON, Reply
+from rainfocus_sandbox.api.log import entry_of
+from rainfocus_sandbox.faults.hangup import HANG_UP
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

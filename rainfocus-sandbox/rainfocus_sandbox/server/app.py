@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from rainfocus_sandbox.api import Api, not_found
-from rainfocus_sandbox.apilog import ApiLog
-from rainfocus_sandbox.control import control_routes
-from rainfocus_sandbox.faultcontrol import fault_routes
-from rainfocus_sandbox.faultgate import FaultGate
-from rainfocus_sandbox.oauth import TokenEndpoint
-from rainfocus_sandbox.pushcontrol import push_routes
-from rainfocus_sandbox.pusher import Pusher
+from rainfocus_sandbox.api.endpoint import Api, not_found
+from rainfocus_sandbox.api.log import ApiLog
+from rainfocus_sandbox.api.oauth import TokenEndpoint
+from rainfocus_sandbox.faults.middleware import FaultGate
+from rainfocus_sandbox.faults.routes import fault_routes
+from rainfocus_sandbox.server.routes import control_routes
+from rainfocus_sandbox.webhooks.routes import push_routes
+from rainfocus_sandbox.webhooks.sender import Pusher
 
 if t.TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,9 +25,9 @@ if t.TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-    from rainfocus_sandbox.faults import Faults
-    from rainfocus_sandbox.pushes import Pushes
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
+    from rainfocus_sandbox.faults.faults import Faults
+    from rainfocus_sandbox.webhooks.activities import Pushes
 
 _COMMIT_INTERVAL_S = 0.05
 

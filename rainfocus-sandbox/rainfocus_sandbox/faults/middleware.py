@@ -10,15 +10,15 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.responses import Response
 
-from rainfocus_sandbox import replies
-from rainfocus_sandbox.api import call_of, is_bearer, profile_of
-from rainfocus_sandbox.bentpages import bent_page, can_bend
-from rainfocus_sandbox.calls import CALLS
-from rainfocus_sandbox.customer import PROFILES
-from rainfocus_sandbox.exchange import Exchange
-from rainfocus_sandbox.faults import PAGE_KINDS, TOKEN_CALL
-from rainfocus_sandbox.oauth import client_credentials
-from rainfocus_sandbox.replies import RefusalError
+from rainfocus_sandbox.api import envelopes
+from rainfocus_sandbox.api.calls import CALLS
+from rainfocus_sandbox.api.endpoint import call_of, is_bearer, profile_of
+from rainfocus_sandbox.api.envelopes import RefusalError
+from rainfocus_sandbox.api.oauth import client_credentials
+from rainfocus_sandbox.data.customer import PROFILES
+from rainfocus_sandbox.faults.exchange import Exchange
+from rainfocus_sandbox.faults.faults import PAGE_KINDS, TOKEN_CALL
+from rainfocus_sandbox.faults.pages import bent_page, can_bend
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +26,8 @@ if t.TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from rainfocus_sandbox.faults import ArmedFault, Fault, Faults
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
+    from rainfocus_sandbox.faults.faults import ArmedFault, Fault, Faults
 
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
@@ -124,18 +124,18 @@ class FaultGate:
                 status, title, headers = fault.status, f"Error {fault.status}", {}
         return Response(_HTML.format(title), status, headers, media_type="text/html")
 
-    async def _refusal(self, fault: Fault, exchange: Exchange) -> replies.Reply:
+    async def _refusal(self, fault: Fault, exchange: Exchange) -> envelopes.Reply:
         """Return the error envelope of `fault`."""
         match fault.kind:
             case "expired_token":
                 self._store.expire_tokens()
-                refusal = replies.bad_token()
+                refusal = envelopes.bad_token()
             case "wrong_environment":
-                refusal = replies.wrong_environment()
+                refusal = envelopes.wrong_environment()
             case "denied":
-                refusal = replies.denied(CALLS[exchange.call].endpoint)
+                refusal = envelopes.denied(CALLS[exchange.call].endpoint)
             case "unknown_event":
-                refusal = replies.unknown_event()
+                refusal = envelopes.unknown_event()
             case kind:
                 body = await exchange.body()
                 email = body.get("email") or body.get("email_lc_sha256", "")

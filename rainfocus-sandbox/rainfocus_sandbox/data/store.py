@@ -14,11 +14,11 @@ from itertools import islice
 
 import orjson
 
-from rainfocus_sandbox.clock import iso, now_ms
-from rainfocus_sandbox.customer import Event, Profile
+from rainfocus_sandbox.data.clock import iso, now_ms
+from rainfocus_sandbox.data.customer import Event, Profile
+from rainfocus_sandbox.data.ids import new_id
+from rainfocus_sandbox.data.merge import Record, merge
 from rainfocus_sandbox.errors import SandboxError
-from rainfocus_sandbox.ids import new_id
-from rainfocus_sandbox.merge import Record, merge
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,8 +9,8 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from rainfocus_sandbox.calls import CALLS
-from rainfocus_sandbox.customer import PROFILES
+from rainfocus_sandbox.api.calls import CALLS
+from rainfocus_sandbox.data.customer import PROFILES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

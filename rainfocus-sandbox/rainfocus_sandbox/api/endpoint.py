@@ -9,10 +9,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rainfocus_sandbox.apilog import entry_of
-from rainfocus_sandbox.calls import CALLS, Arguments, Call
-from rainfocus_sandbox.customer import ORG_ID
-from rainfocus_sandbox.replies import (
+from rainfocus_sandbox.api.calls import CALLS, Arguments, Call
+from rainfocus_sandbox.api.envelopes import (
     JSON,
     RefusalError,
     Reply,
@@ -24,14 +22,16 @@ from rainfocus_sandbox.replies import (
     unknown_event,
     unknown_profile,
 )
+from rainfocus_sandbox.api.log import entry_of
+from rainfocus_sandbox.data.customer import ORG_ID
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import Receive, Scope, Send
 
-    from rainfocus_sandbox.customer import Profile
-    from rainfocus_sandbox.store import LoggedCall, Store
+    from rainfocus_sandbox.data.customer import Profile
+    from rainfocus_sandbox.data.store import LoggedCall, Store
 
 _PATH = re.compile(r"/api/[^/]+/v3/(?P<call>[^/]+/[^/]+)")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 
-from rainfocus_sandbox.clock import iso
+from rainfocus_sandbox.data.clock import iso
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rainfocus_sandbox.faults import Fault
-    from rainfocus_sandbox.outbox import Tally
-    from rainfocus_sandbox.store import LoggedCall, LoggedOutcome
+    from rainfocus_sandbox.data.store import LoggedCall, LoggedOutcome
+    from rainfocus_sandbox.faults.faults import Fault
+    from rainfocus_sandbox.webhooks.outbox import Tally
 
 
 def table(rows: Iterable[Sequence[object]]) -> str:

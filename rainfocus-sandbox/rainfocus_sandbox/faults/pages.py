@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
-from rainfocus_sandbox.calls import first_cursor
+from rainfocus_sandbox.api.calls import first_cursor
 
 if t.TYPE_CHECKING:
-    from rainfocus_sandbox.exchange import Exchange
-    from rainfocus_sandbox.faults import Kind
+    from rainfocus_sandbox.faults.exchange import Exchange
+    from rainfocus_sandbox.faults.faults import Kind
 
 
 async def can_bend(kind: Kind, exchange: Exchange) -> bool:

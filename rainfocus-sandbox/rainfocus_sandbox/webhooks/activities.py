@@ -10,20 +10,20 @@ from itertools import chain
 
 import orjson
 
-from rainfocus_sandbox import experience
-from rainfocus_sandbox.clock import iso, moment, now_ms
-from rainfocus_sandbox.customer import LAST_YEAR
+from rainfocus_sandbox.data.clock import iso, moment, now_ms
+from rainfocus_sandbox.data.customer import LAST_YEAR
+from rainfocus_sandbox.data.ids import generator, new_id
 from rainfocus_sandbox.errors import SandboxError
-from rainfocus_sandbox.ids import generator, new_id
-from rainfocus_sandbox.integration import DEFAULT_TIMEOUT_S, Integration
-from rainfocus_sandbox.outbox import Outbox, Tally
+from rainfocus_sandbox.webhooks import payloads
+from rainfocus_sandbox.webhooks.integration import DEFAULT_TIMEOUT_S, Integration
+from rainfocus_sandbox.webhooks.outbox import Outbox, Tally
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from rainfocus_sandbox.merge import Record
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.merge import Record
+    from rainfocus_sandbox.data.store import Store
 
 _POLL_S = 0.01
 _NOTES = ("Asked for a demo", "Wants a price list", "Met at the keynote, call back in a week")
@@ -44,7 +44,7 @@ class _Happening:
     def push(self, **groups: Record) -> None:
         """Put what has happened into the outbox, if there is somewhere to push it."""
         if self.is_pushed:
-            event = experience.event_of(self.push_type, self.event_name, **groups)
+            event = payloads.event_of(self.push_type, self.event_name, **groups)
             self.outbox.put(event)
             self.transmission_ids.append(event["transmissionId"])
 
@@ -113,16 +113,14 @@ class Pushes:
         Raises:
             SandboxError: There is no such event, attendee or session with times.
         """
-        with self._happening(event, experience.SESSION_SCHEDULED, count) as happening:
+        with self._happening(event, payloads.SESSION_SCHEDULED, count) as happening:
             sessions = self._sessions(event, session)
             for person in self._people(event, attendee, count, happening.rng):
                 chosen = happening.rng.choice(sessions)
                 happening.push(
-                    attendee=experience.attendee_group(person),
-                    session=experience.session_group(chosen),
-                    sessiontime=experience.session_time_group(
-                        happening.rng.choice(chosen["times"])
-                    ),
+                    attendee=payloads.attendee_group(person),
+                    session=payloads.session_group(chosen),
+                    sessiontime=payloads.session_time_group(happening.rng.choice(chosen["times"])),
                 )
         return happening.transmission_ids
 
@@ -134,7 +132,7 @@ class Pushes:
         Raises:
             SandboxError: There is no such event or attendee.
         """
-        with self._happening(event, experience.ATTENDEE_REGISTERED, count) as happening:
+        with self._happening(event, payloads.ATTENDEE_REGISTERED, count) as happening:
             for person in self._newcomers(event, attendee, count, happening.rng):
                 now = moment(now_ms())
                 registered = {
@@ -143,7 +141,7 @@ class Pushes:
                     "registeredTime": f"{now:%H:%M:%S}",
                 }
                 self._store.touch(event, person["attendeeId"], **registered)
-                happening.push(attendee=experience.attendee_group(person | registered))
+                happening.push(attendee=payloads.attendee_group(person | registered))
         return happening.transmission_ids
 
     def scan_lead(
@@ -160,16 +158,16 @@ class Pushes:
         Raises:
             SandboxError: There is no such event, attendee or exhibitor.
         """
-        with self._happening(event, experience.LEAD_SCANNED, count) as happening:
+        with self._happening(event, payloads.LEAD_SCANNED, count) as happening:
             exhibitors = self._exhibitors(event, exhibitor)
             for person in self._people(event, attendee, count, happening.rng):
                 chosen = happening.rng.choice(exhibitors)
                 lead = _lead(person, chosen, note or happening.rng.choice(_NOTES))
                 self._store.add_lead(event, lead)
                 happening.push(
-                    attendee=experience.attendee_group(person),
-                    exhibitor=experience.exhibitor_group(chosen),
-                    lead=experience.lead_group(lead),
+                    attendee=payloads.attendee_group(person),
+                    exhibitor=payloads.exhibitor_group(chosen),
+                    lead=payloads.lead_group(lead),
                 )
         return happening.transmission_ids
 
@@ -224,7 +222,7 @@ class Pushes:
             and (
                 session["status"] == "Accepted"
                 if named is None
-                else experience.session_id(session) == named
+                else payloads.session_id(session) == named
             )
         ]
         if not found:

@@ -7,8 +7,8 @@ import typing as t
 import orjson
 from starlette.routing import Route
 
-from rainfocus_sandbox.control import json_response
 from rainfocus_sandbox.errors import SandboxError
+from rainfocus_sandbox.server.routes import json_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from rainfocus_sandbox.pushes import Pushes
+    from rainfocus_sandbox.webhooks.activities import Pushes
 
 
 def push_routes(pushes: Pushes) -> list[Route]:

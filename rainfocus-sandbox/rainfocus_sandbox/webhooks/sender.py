@@ -9,8 +9,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from aiohttp import ClientSession
 
-    from rainfocus_sandbox.integration import Integration
-    from rainfocus_sandbox.outbox import Outbox
+    from rainfocus_sandbox.webhooks.integration import Integration
+    from rainfocus_sandbox.webhooks.outbox import Outbox
 
 _AT_ONCE = 8
 _POLL_S = 0.05
