@@ -11,12 +11,13 @@ from rainfocus_client.errors import RainFocusError
 from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
-from target_rainfocus_attendees.delivery.dispatcher import Delivery, Item
+from target_rainfocus_attendees.delivery.dispatcher import Delivery
 from target_rainfocus_attendees.delivery.dry_run import Rehearsal
+from target_rainfocus_attendees.files import named_path
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
+from target_rainfocus_attendees.models import Item
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
-from target_rainfocus_attendees.reports.files import named_path
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.summary import CHECK_EVENT, Summary
 
@@ -24,13 +25,12 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from target_rainfocus_attendees.delivery.attendee_store import Exchange
-    from target_rainfocus_attendees.delivery.dispatcher import Outcome, Store
+    from target_rainfocus_attendees.delivery.dispatcher import Store
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.input.checkpoints import State
-    from target_rainfocus_attendees.input.lines import Stop
+    from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
-    from target_rainfocus_attendees.reports.rejects import Source
+    from target_rainfocus_attendees.models import Exchange, Outcome, Source
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -289,7 +289,7 @@ def _delivery(
     settings: Mapping[str, t.Any], ledger: Ledger | None, stop: Stop
 ) -> Delivery | Rehearsal:
     if settings["dry_run"]:
-        return Rehearsal(settings, ledger, named_path(settings, "dry_run_path"), stop)
+        return Rehearsal(settings, ledger, named_path(settings, "dry_run_path"), stop.heeded)
 
     def open_store() -> Store:
         store = AttendeeStore(settings)
@@ -299,7 +299,7 @@ def _delivery(
 
         return RememberingStore(store, ledger)
 
-    return Delivery(open_store, settings["concurrency"], stop)
+    return Delivery(open_store, settings["concurrency"], stop.heed)
 
 
 def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:

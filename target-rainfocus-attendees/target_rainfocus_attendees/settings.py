@@ -6,9 +6,9 @@ import typing as t
 
 from rainfocus_client.errors import SettingsError
 
+from target_rainfocus_attendees.files import check_paths
 from target_rainfocus_attendees.mapping.columns import SYNONYMS
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
-from target_rainfocus_attendees.reports.files import check_paths
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileRea
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_rainfocus_attendees.input.messages import Message
     from target_rainfocus_attendees.mapping.columns import Path
+    from target_rainfocus_attendees.models import Message
     from target_rainfocus_attendees.run import Load
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
 

@@ -18,11 +18,12 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
-from target_rainfocus_attendees.delivery.transport import PACKAGE
-from target_rainfocus_attendees.input.lines import Stop, lines
+from target_rainfocus_attendees import PACKAGE
+from target_rainfocus_attendees.files import named_by
+from target_rainfocus_attendees.input.lines import lines
 from target_rainfocus_attendees.input.messages import InputError, MessageReader, UnknownStreamError
-from target_rainfocus_attendees.reports.files import named_by
-from target_rainfocus_attendees.reports.rejects import Source
+from target_rainfocus_attendees.input.signals import Stop
+from target_rainfocus_attendees.models import Source
 from target_rainfocus_attendees.run import Load, NotStoredError
 from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
 from target_rainfocus_attendees.sinks import AttendeeSink
@@ -34,7 +35,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
 
-    from target_rainfocus_attendees.input.messages import Message
+    from target_rainfocus_attendees.models import Message
 
 RECORD_REQUIRES = {"stream", "record"}
 

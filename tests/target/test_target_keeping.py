@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 from rainfocus_client.errors import SettingsError
-from target_rainfocus_attendees.reports.rejects import Rejects, Source
+from target_rainfocus_attendees.models import Source
+from target_rainfocus_attendees.reports.rejects import Rejects
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

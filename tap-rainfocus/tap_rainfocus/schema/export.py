@@ -1,4 +1,4 @@
-"""The command `tap-rainfocus xdm`: what Adobe Experience Platform needs to take experience events.
+"""What Adobe Experience Platform needs to take experience events.
 
 Forms: aep-xdm.md §2.4 and §3. Made from the same declarations as the Singer schemas.
 """
@@ -7,11 +7,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from pathlib import Path
-
-import click
-import orjson
-from rainfocus_client.errors import RainFocusError
 
 from tap_rainfocus.schema import xdm
 
@@ -26,7 +21,6 @@ HASHED_EMAIL = "attendee.emailLcSha256"
 NAMESPACES = {"email": ("Email", EMAIL), "email_lc_sha256": ("Email_LC_SHA256", HASHED_EMAIL)}
 """The identities, each with its namespace in AEP and the field that holds it."""
 
-_TENANT = re.compile(r"_?([A-Za-z0-9][A-Za-z0-9_-]*)")
 _WORDS = re.compile(r"[A-Z]?[a-z]+")
 
 _ROOT_PATHS = {
@@ -175,53 +169,3 @@ def _title(name: str, group: str = "") -> str:
     if name in _GENERIC:
         words = f"{_title(group)} {words}".lower()
     return re.sub(r" id$", " ID", words.capitalize())
-
-
-def _tenant_id(_: click.Context, __: click.Parameter, value: str) -> str:
-    found = _TENANT.fullmatch(value)
-    if value != TENANT_ID and not found:
-        msg = "letters, digits, dashes and underscores only, as GET /stats of the registry says it"
-        raise click.BadParameter(msg)
-    return found[1] if found else value
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--tenant-id",
-    default=TENANT_ID,
-    callback=_tenant_id,
-    help="Your tenant ID in AEP, such as acme; without it a placeholder is written.",
-)
-@click.option(
-    "--identity",
-    type=click.Choice(list(NAMESPACES)),
-    default="email",
-    show_default=True,
-    help="What identifies a person: the e-mail address, or its SHA-256.",
-)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the four files; without it they are printed as one object.",
-)
-def command(tenant_id: str, identity: str, output: Path | None) -> None:
-    """Write what Adobe Experience Platform needs to take RainFocus' experience events.
-
-    That is, as JSON for its Schema Registry API and Data Prep API: a field group, a schema, an
-    identity descriptor and a mapping set.
-    """
-    made = documents(tenant_id, identity)
-    if output is None:
-        click.echo(_json(made), nl=False)
-        return
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for name, document in made.items():
-            (output / f"{name}.json").write_bytes(_json(document))
-    except OSError as error:
-        msg = f"Folder {output} cannot be written ({error.strerror}): name another in --output."
-        raise RainFocusError(msg) from error
-
-
-def _json(document: JSONSchema) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

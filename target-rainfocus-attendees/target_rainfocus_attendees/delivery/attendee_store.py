@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import typing as t
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
@@ -17,9 +16,10 @@ from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_co
 from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
 
+from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.delivery.adaptive_limit import Pace
 from target_rainfocus_attendees.delivery.auth import Access
-from target_rainfocus_attendees.delivery.transport import PACKAGE, Wire
+from target_rainfocus_attendees.delivery.transport import Wire
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 
 if t.TYPE_CHECKING:
@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.delivery.auth import Headers
     from target_rainfocus_attendees.delivery.transport import Reply
     from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Exchange
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
 """Mode → call: `store` creates and updates, `update` fails where there is nobody (client code
@@ -38,23 +39,6 @@ JSON = {"Content-Type": "application/json"}
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 logger = logging.getLogger(PACKAGE)
-
-
-@dataclass(slots=True)
-class Exchange:
-    """What it took to send one profile.
-
-    Attributes:
-        attempts: Requests made.
-        status: HTTP status of the last answer, None where there was none.
-        code: Its responseCode.
-        seconds: From the first request to the last answer, waits included.
-    """
-
-    attempts: int = 0
-    status: int | None = None
-    code: str | None = None
-    seconds: float = 0.0
 
 
 class AttendeeStore:

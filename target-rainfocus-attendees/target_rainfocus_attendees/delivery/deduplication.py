@@ -10,9 +10,10 @@ from rainfocus_client.errors import RainFocusError
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, Exchange
+    from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
     from target_rainfocus_attendees.delivery.ledger import Claim, Entry, Ledger
     from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Exchange
 
 
 class RememberingStore:

@@ -9,16 +9,15 @@ import typing as t
 
 from rainfocus_client.errors import RefusedError
 
-from target_rainfocus_attendees.delivery.attendee_store import Exchange
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge
+from target_rainfocus_attendees.models import Exchange, Outcome
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_rainfocus_attendees.input.lines import Stop
-    from target_rainfocus_attendees.mapping.profiles import Fields, Profile
-    from target_rainfocus_attendees.reports.rejects import Source
+    from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Item
 
 QUEUED_PER_WORKER = 4
 
@@ -34,33 +33,6 @@ SWITCH_INTERVAL = 0.0005
 
 SECONDS_BETWEEN_LOOKS = 0.1
 """How often a caller that waits looks for a signal: one cannot wake it safely."""
-
-
-class Item(t.NamedTuple):
-    """A profile, the number of the record it was read from, and that record."""
-
-    number: int
-    profile: Profile
-    source: Source
-
-
-class Outcome(t.NamedTuple):
-    """What became of the items that were sent as one profile.
-
-    Attributes:
-        word: `stored`, `unchanged` or `rejected`; without items `split`, when a refused profile is
-            sent again record by record, or `unfinished`.
-        identity: Whose profile it was.
-        items: In the order they were read.
-        exchange: What it took; None if nothing was sent.
-        reason: Why it was rejected.
-    """
-
-    word: str
-    identity: str
-    items: list[Item]
-    exchange: Exchange | None = None
-    reason: str = ""
 
 
 class Store(t.Protocol):
@@ -86,15 +58,17 @@ class Delivery:
     loop. Records of one person that wait together are merged and sent as one.
     """
 
-    def __init__(self, open_store: Callable[[], Store], concurrency: int, stop: Stop) -> None:
+    def __init__(
+        self, open_store: Callable[[], Store], concurrency: int, heed_signals: Callable[[], None]
+    ) -> None:
         """Start nothing yet: the first profile does.
 
         Args:
             open_store: Makes what profiles are sent to, inside the loop.
             concurrency: How many are sent at a time.
-            stop: Heeded while the caller waits.
+            heed_signals: Called while the caller waits; may end the run.
         """
-        self._stop = stop
+        self._heed_signals = heed_signals
         self._open_store = open_store
         self._concurrency = concurrency
         self._limit = concurrency * (1 + QUEUED_PER_WORKER)
@@ -168,7 +142,7 @@ class Delivery:
         self._awaited = unsettled
         while not self._failure and self._unsettled > unsettled:
             self._changed.wait(SECONDS_BETWEEN_LOOKS)
-            self._stop.heed()
+            self._heed_signals()
         self._awaited = -1
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:

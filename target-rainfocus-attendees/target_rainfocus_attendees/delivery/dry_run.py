@@ -10,16 +10,16 @@ import orjson
 from rainfocus_client.errors import SettingsError
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
-from target_rainfocus_attendees.delivery.dispatcher import Outcome
-from target_rainfocus_attendees.reports.files import OWNER_ONLY, open_private
+from target_rainfocus_attendees.files import OWNER_ONLY, open_private
+from target_rainfocus_attendees.models import Outcome
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from target_rainfocus_attendees.delivery.dispatcher import Item
     from target_rainfocus_attendees.delivery.ledger import Ledger
-    from target_rainfocus_attendees.input.lines import Stop
+    from target_rainfocus_attendees.models import Item
 
 BATCH = 500
 """Profiles that the ledger is asked for at a time."""
@@ -33,7 +33,7 @@ class Rehearsal:
         settings: Mapping[str, t.Any],
         ledger: Ledger | None,
         bodies: Path | None,
-        stop: Stop,
+        signals_heeded: Callable[[], AbstractContextManager[None]],
     ) -> None:
         """Do nothing yet.
 
@@ -41,13 +41,13 @@ class Rehearsal:
             settings: As for `AttendeeStore`.
             ledger: Read, to tell who is unchanged; never written.
             bodies: File for the bodies that would be sent, one a line; what it held is gone.
-            stop: Heeded while the token is awaited.
+            signals_heeded: In it a signal ends the run at once; for the wait for the token.
         """
         self._settings = settings
         self._ledger = ledger
         self._bodies: t.BinaryIO | None = None
         self._path = bodies
-        self._stop = stop
+        self._signals_heeded = signals_heeded
         self._begun = False
         self._waiting: list[Item] = []
         self._outcomes: list[Outcome] = []
@@ -98,7 +98,7 @@ class Rehearsal:
 
     def _begin(self) -> None:
         self._begun = True
-        with self._stop.heeded():
+        with self._signals_heeded():
             asyncio.run(self._sign_in())
 
     def _open(self) -> None:

@@ -15,12 +15,12 @@ from rainfocus_client.errors import RetriableError
 from rainfocus_client.lenient_json import parse_json
 from yarl import URL
 
+from target_rainfocus_attendees import PACKAGE
+
 if t.TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from rainfocus_client.retry import Policy
-
-PACKAGE = "target-rainfocus-attendees"
 
 T = t.TypeVar("T")
 

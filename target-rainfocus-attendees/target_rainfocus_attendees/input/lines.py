@@ -6,52 +6,15 @@ import io
 import os
 import select
 import typing as t
-from contextlib import contextmanager
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from target_rainfocus_attendees.input.signals import Stop
+
 CHUNK = 1 << 16
 IDLE = 1.0
 """Seconds without a line after which there is time for other things."""
-
-
-class Stop:
-    """A signal to stop, which is heeded where nothing is half done."""
-
-    def __init__(self) -> None:
-        """There was none yet."""
-        self._code: int | None = None
-        self._may_raise = False
-
-    def request(self, code: int) -> None:
-        """Take a signal; to be called from its handler.
-
-        Raises:
-            SystemExit: The moment is right.
-        """
-        self._code = code
-        if self._may_raise:
-            self.heed()
-
-    def heed(self) -> None:
-        """End the run if that was asked for.
-
-        Raises:
-            SystemExit: It was.
-        """
-        if self._code is not None:
-            raise SystemExit(self._code)
-
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """While this waits, a signal is heeded at once."""
-        self._may_raise = True
-        try:
-            self.heed()
-            yield
-        finally:
-            self._may_raise = False
 
 
 def lines(file: t.IO[str], stop: Stop, idle: Callable[[], None]) -> Iterator[str | bytes]:

@@ -14,7 +14,8 @@ from singer_sdk.exceptions import (
 from singer_sdk.io_base import SingerReader
 from typing_extensions import override
 
-Message: t.TypeAlias = dict[str, t.Any]
+if t.TYPE_CHECKING:
+    from target_rainfocus_attendees.models import Message
 
 FORMS: dict[str, type] = {
     "type": str,

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import orjson
 from rainfocus_client.errors import SettingsError
 
+from target_rainfocus_attendees.files import open_private, write_all
 from target_rainfocus_attendees.mapping.emails import hash_email
-from target_rainfocus_attendees.reports.files import open_private, write_all
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from target_rainfocus_attendees.delivery.dispatcher import Outcome
+    from target_rainfocus_attendees.models import Outcome
 
 
 class ActivationLog:

@@ -14,26 +14,19 @@ import orjson
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.lenient_json import parse_json
 
-from target_rainfocus_attendees.delivery.transport import PACKAGE
-from target_rainfocus_attendees.reports.files import open_private, write_all
+from target_rainfocus_attendees import PACKAGE
+from target_rainfocus_attendees.files import open_private, write_all
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_rainfocus_attendees.input.messages import Message
+    from target_rainfocus_attendees.models import Message, Source
 
 logger = logging.getLogger(PACKAGE)
 
 TAIL = 1 << 20
 """Bytes: as far back as the beginning of an unfinished last line is looked for at a time."""
-
-
-class Source(t.NamedTuple):
-    """A record as it was read, and the SCHEMA message it came under; before any stream map."""
-
-    schema: Message
-    record: Message
 
 
 class Rejects:
