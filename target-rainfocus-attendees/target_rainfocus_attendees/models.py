@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from enum import StrEnum
 
 if t.TYPE_CHECKING:
     from target_rainfocus_attendees.mapping.profiles import Profile
@@ -19,17 +20,37 @@ class Source(t.NamedTuple):
     record: Message
 
 
-@dataclass(slots=True)
-class Exchange:
-    """What it took to send one profile.
+class Outcome(StrEnum):
+    """What becomes of a record; every one that is read ends as one of the first six."""
+
+    STORED = "stored"
+    UNCHANGED = "unchanged"
+    MERGED = "merged"
+    FILTERED = "filtered"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+    SPLIT = "split"
+    """A refused profile of several records, which are sent again one by one."""
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What sending one profile came to.
 
     Attributes:
+        outcome: `STORED`, `UNCHANGED`, `REJECTED` or `UNFINISHED`.
+        reason: Why it was rejected.
+        failure: Why it is unfinished: going on is pointless.
         attempts: Requests made.
         status: HTTP status of the last answer, None where there was none.
         code: Its responseCode.
         seconds: From the first request to the last answer, waits included.
     """
 
+    outcome: Outcome
+    reason: str = ""
+    failure: Exception | None = None
     attempts: int = 0
     status: int | None = None
     code: str | None = None
@@ -44,20 +65,17 @@ class Item(t.NamedTuple):
     source: Source
 
 
-class Outcome(t.NamedTuple):
+class Delivered(t.NamedTuple):
     """What became of the items that were sent as one profile.
 
     Attributes:
-        word: `stored`, `unchanged` or `rejected`; without items `split`, when a refused profile is
-            sent again record by record, or `unfinished`.
+        outcome: That of the items; or `SPLIT` or `UNFINISHED`, without items.
         identity: Whose profile it was.
         items: In the order they were read.
-        exchange: What it took; None if nothing was sent.
-        reason: Why it was rejected.
+        receipt: What sending came to.
     """
 
-    word: str
+    outcome: Outcome
     identity: str
     items: list[Item]
-    exchange: Exchange | None = None
-    reason: str = ""
+    receipt: Receipt

@@ -16,7 +16,7 @@ from target_rainfocus_attendees.delivery.dry_run import Rehearsal
 from target_rainfocus_attendees.files import named_path
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
-from target_rainfocus_attendees.models import Item
+from target_rainfocus_attendees.models import Item, Outcome
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.summary import CHECK_EVENT, Summary
@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.checkpoints import State
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
-    from target_rainfocus_attendees.models import Exchange, Outcome, Source
+    from target_rainfocus_attendees.models import Delivered, Source
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -68,7 +68,7 @@ class Load:
         self._max_rejects: int | None = settings.get("max_rejects")
         # Where everybody is refused from the start it is the event; but updates may miss many.
         self._may_be_event = settings["mode"] == "upsert"
-        self._suspended: list[Outcome] = []
+        self._suspended: list[Delivered] = []
         self._batch_size: int = settings["batch_size_rows"]
         self._in_batch = 0
         self._write_state = write_state
@@ -123,7 +123,7 @@ class Load:
             try:
                 profile = reader.read(record)
             except InvalidProfileError as error:
-                self._summary.refused("invalid", str(error))
+                self._summary.refused(Outcome.INVALID, str(error))
                 self._put_away(number, source, str(error), error.field)
             else:
                 if profile.dropped:
@@ -234,26 +234,26 @@ class Load:
             self._checkpoint()
 
     def _collect(self) -> None:
-        for outcome in self._delivery.outcomes():
-            if outcome.word == "rejected":
-                self._summary.refused("rejected", outcome.reason)
-                self._suspended.append(outcome)
-            elif outcome.items:
-                self._summary.sent(outcome.word, len(outcome.items))
-                self._checkpoints.settled([item.number for item in outcome.items])
+        for delivered in self._delivery.delivered():
+            if delivered.outcome is Outcome.REJECTED:
+                self._summary.refused(Outcome.REJECTED, delivered.receipt.reason)
+                self._suspended.append(delivered)
+            elif delivered.items:
+                self._summary.sent(delivered.outcome, len(delivered.items))
+                self._checkpoints.settled([item.number for item in delivered.items])
             if self._activations:
-                self._activations.add(outcome)
+                self._activations.add(delivered)
         if self._suspended and (self._summary.succeeded or not self._may_be_event):
             self._resume()
 
     def _resume(self) -> None:
         """Put away the rejected records that it was not decided whether to blame."""
         while self._suspended:
-            outcome = self._suspended[0]
-            (item,) = outcome.items
-            exchange = t.cast("Exchange", outcome.exchange)
-            code = exchange.code or f"HTTP {exchange.status}"
-            self._put_away(item.number, item.source, outcome.reason, code)
+            rejected = self._suspended[0]
+            (item,) = rejected.items
+            receipt = rejected.receipt
+            code = receipt.code or f"HTTP {receipt.status}"
+            self._put_away(item.number, item.source, receipt.reason, code)
             del self._suspended[0]
 
     def _put_away(self, number: int, source: Source, reason: str, code: str) -> None:

@@ -11,7 +11,12 @@ import orjson
 from aiolimiter import AsyncLimiter
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.errors import AuthenticationError, ParameterError, TokenRefusedError
+from rainfocus_client.errors import (
+    AuthenticationError,
+    ParameterError,
+    RefusedError,
+    TokenRefusedError,
+)
 from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_code
 from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
@@ -21,6 +26,7 @@ from target_rainfocus_attendees.delivery.adaptive_limit import Pace
 from target_rainfocus_attendees.delivery.auth import Access
 from target_rainfocus_attendees.delivery.transport import Wire
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
+from target_rainfocus_attendees.models import Outcome, Receipt
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +34,6 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.delivery.auth import Headers
     from target_rainfocus_attendees.delivery.transport import Reply
     from target_rainfocus_attendees.mapping.profiles import Fields
-    from target_rainfocus_attendees.models import Exchange
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
 """Mode → call: `store` creates and updates, `update` fails where there is nobody (client code
@@ -36,6 +41,7 @@ written from the vendor's documentation, rainfocus-api.md §7)."""
 
 JSON = {"Content-Type": "application/json"}
 
+GOOD = frozenset({None, SUCCESS_CODE})
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 logger = logging.getLogger(PACKAGE)
@@ -82,68 +88,101 @@ class AttendeeStore:
         """Let running requests finish and begin none."""
         self._wire.halt()
 
-    async def send(self, identity: str, fields: Fields, exchange: Exchange) -> str:  # noqa: ARG002
-        """Store one profile, and give the outcome, which is `stored`.
+    async def send(self, identity: str, fields: Fields) -> Receipt:  # noqa: ARG002
+        """Store one profile.
 
         Args:
             identity: Whose profile it is.
             fields: What is sent.
-            exchange: Takes down what it took, also when it fails.
-
-        Raises:
-            RefusedError: RainFocus refused this profile; others may pass.
-            RainFocusError: Going on is pointless.
-            HaltedError: There was a halt before the profile was sent.
         """
-        body = orjson.dumps(fields)
+        request = _Request(self, orjson.dumps(fields))
         began = time.monotonic()
+        outcome, reason, failure = Outcome.STORED, "", None
         try:
-            await self._wire.persist(lambda: self._attempt(body, exchange))
-        finally:
-            exchange.seconds = time.monotonic() - began
-        return "stored"
+            await self._wire.persist(request.attempt)
+        except RefusedError as error:
+            outcome, reason = Outcome.REJECTED, str(error)
+        except Exception as error:  # noqa: BLE001, the receipt carries it
+            outcome, failure = Outcome.UNFINISHED, error
+        return Receipt(
+            outcome,
+            reason,
+            failure,
+            attempts=request.attempts,
+            status=request.status,
+            code=request.code,
+            seconds=time.monotonic() - began,
+        )
 
-    async def _attempt(self, body: bytes, exchange: Exchange) -> None:
-        headers = await self._access.headers()
-        try:
-            await self._request(body, headers, exchange)
-        except TokenRefusedError:
-            headers = await self._access.headers(refused=headers)
-            try:
-                await self._request(body, headers, exchange)
-            except TokenRefusedError as error:
-                raise AuthenticationError(*error.args) from error
+    async def headers(self, refused: Headers | None = None) -> Headers:
+        """The headers that say who we are, renewed where they were refused."""
+        return await self._access.headers(refused=refused)
 
-    async def _request(self, body: bytes, headers: Headers, exchange: Exchange) -> None:
-        reply = await self._in_turn(body, headers, exchange)
-        try:
-            judge(self._call, reply.status, reply.body, reply.headers)
-        except ParameterError as error:
-            # With a hash in place of the address it is the address that may be missing.
-            if self._hashed:
-                raise refusal(self._call, reply.status, exchange.code) from error
-            raise
-
-    async def _in_turn(self, body: bytes, headers: Headers, exchange: Exchange) -> Reply:
+    async def turn(self) -> None:
+        """Wait until a request may be made."""
         await self._pace.turn()
         if self._limiter:
             await self._wire.wait_for(self._limiter.acquire())
             while await self._pace.rest():
                 await self._wire.wait_for(self._limiter.acquire())
-        exchange.attempts += 1
-        exchange.status = exchange.code = None
+
+    async def post(self, body: bytes, headers: Headers) -> Reply:
+        """Make one request, and let the pace learn from how it ends."""
         began = time.monotonic()
         try:
             reply = await self._wire.post(self._url, body, headers | JSON)
         except BaseException:
             self._pace.failed()
             raise
-        exchange.status = reply.status
-        exchange.code = response_code(reply.body)
         if reply.status in BUSY:
             self._pace.refused(reply.status, parse_retry_after(reply.headers))
-        elif reply.status < HTTPStatus.BAD_REQUEST and exchange.code in {None, SUCCESS_CODE}:
+        elif reply.status < HTTPStatus.BAD_REQUEST and response_code(reply.body) in GOOD:
             self._pace.answered(time.monotonic() - began)
         else:
             self._pace.failed()
         return reply
+
+    def judge(self, reply: Reply) -> None:
+        """See that RainFocus took the profile.
+
+        Raises:
+            RefusedError: It refused this profile; others may pass.
+            RainFocusError: It did not, for another reason.
+        """
+        try:
+            judge(self._call, reply.status, reply.body, reply.headers)
+        except ParameterError as error:
+            # With a hash in place of the address it is the address that may be missing.
+            if self._hashed:
+                raise refusal(self._call, reply.status, response_code(reply.body)) from error
+            raise
+
+
+class _Request:
+    """The request for one profile, and its repeats."""
+
+    def __init__(self, store: AttendeeStore, body: bytes) -> None:
+        self._store = store
+        self._body = body
+        self.attempts = 0
+        self.status: int | None = None
+        self.code: str | None = None
+
+    async def attempt(self) -> None:
+        headers = await self._store.headers()
+        try:
+            await self._ask(headers)
+        except TokenRefusedError:
+            headers = await self._store.headers(refused=headers)
+            try:
+                await self._ask(headers)
+            except TokenRefusedError as error:
+                raise AuthenticationError(*error.args) from error
+
+    async def _ask(self, headers: Headers) -> None:
+        await self._store.turn()
+        self.attempts += 1
+        self.status = self.code = None
+        reply = await self._store.post(self._body, headers)
+        self.status, self.code = reply.status, response_code(reply.body)
+        self._store.judge(reply)

@@ -7,13 +7,14 @@ import typing as t
 
 from rainfocus_client.errors import RainFocusError
 
+from target_rainfocus_attendees.models import Outcome, Receipt
+
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
     from target_rainfocus_attendees.delivery.ledger import Claim, Entry, Ledger
     from target_rainfocus_attendees.mapping.profiles import Fields
-    from target_rainfocus_attendees.models import Exchange
 
 
 class RememberingStore:
@@ -48,19 +49,19 @@ class RememberingStore:
         """Let running requests finish and begin none."""
         self._store.halt()
 
-    async def send(self, identity: str, fields: Fields, exchange: Exchange) -> str:
-        """As `AttendeeStore.send`; the outcome may be `unchanged`."""
+    async def send(self, identity: str, fields: Fields) -> Receipt:
+        """As `AttendeeStore.send`; the outcome may be `UNCHANGED`."""
         claim = await self._claim(self._ledger.entry(identity, fields))
         if claim is None:
-            return "unchanged"
-        stored = False
+            return Receipt(Outcome.UNCHANGED)
+        is_stored = False
         try:
-            outcome = await self._store.send(identity, fields, exchange)
-            stored = True
+            receipt = await self._store.send(identity, fields)
+            is_stored = receipt.outcome is Outcome.STORED
         finally:
-            self._done.append((claim, stored))
+            self._done.append((claim, is_stored))
             self._called.set()
-        return outcome
+        return receipt
 
     async def _claim(self, entry: Entry) -> Claim | None:
         future = asyncio.get_running_loop().create_future()

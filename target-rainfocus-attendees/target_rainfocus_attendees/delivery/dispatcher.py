@@ -7,17 +7,15 @@ import sys
 import threading
 import typing as t
 
-from rainfocus_client.errors import RefusedError
-
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge
-from target_rainfocus_attendees.models import Exchange, Outcome
+from target_rainfocus_attendees.models import Delivered, Outcome
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_rainfocus_attendees.mapping.profiles import Fields
-    from target_rainfocus_attendees.models import Item
+    from target_rainfocus_attendees.models import Item, Receipt
 
 QUEUED_PER_WORKER = 4
 
@@ -44,8 +42,8 @@ class Store(t.Protocol):
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
 
-    async def send(self, identity: str, fields: Fields, exchange: Exchange) -> str:
-        """Send one profile, and give its outcome."""
+    async def send(self, identity: str, fields: Fields) -> Receipt:
+        """Send one profile."""
 
     def halt(self) -> None:
         """Let running requests finish and begin none."""
@@ -79,7 +77,7 @@ class Delivery:
         self._submitted: list[Item] = []
         self._unsettled = 0
         self._awaited = -1
-        self._outcomes: list[Outcome] = []
+        self._delivered: list[Delivered] = []
         self._failure: Exception | None = None
         # Touched in the loop only; the queue holds who can be sent for, None ends a worker.
         self._store: Store | None = None
@@ -124,13 +122,13 @@ class Delivery:
         if self._failure:
             raise self._failure
 
-    def outcomes(self) -> list[Outcome]:
+    def delivered(self) -> list[Delivered]:
         """The outcomes since the last call."""
-        if not self._outcomes:
+        if not self._delivered:
             return []
         with self._changed:
-            outcomes, self._outcomes = self._outcomes, []
-        return outcomes
+            delivered, self._delivered = self._delivered, []
+        return delivered
 
     def close(self) -> None:
         """Let the requests that are running finish, send nothing more, and end the thread."""
@@ -186,22 +184,17 @@ class Delivery:
                 self._ready.put_nowait(identity)
 
     async def _deliver(self, store: Store, identity: str, items: list[Item]) -> None:
-        exchange = Exchange()
-        try:
-            word = await store.send(identity, merge(item.profile for item in items), exchange)
-        except RefusedError as error:
-            if len(items) == 1:
-                self._settle(Outcome("rejected", identity, items, exchange, str(error)))
-                return
-            self._settle(Outcome("split", identity, [], exchange))
+        receipt = await store.send(identity, merge(item.profile for item in items))
+        if receipt.failure:
+            self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
+            raise receipt.failure
+        if receipt.outcome is Outcome.REJECTED and len(items) > 1:
+            self._settle(Delivered(Outcome.SPLIT, identity, [], receipt))
             # One of them may be what RainFocus minds: sent singly, the others still get through.
             for item in items:
                 await self._deliver(store, identity, [item])
-        except BaseException:
-            self._settle(Outcome("unfinished", identity, [], exchange))
-            raise
         else:
-            self._settle(Outcome(word, identity, items, exchange))
+            self._settle(Delivered(receipt.outcome, identity, items, receipt))
 
     def _take(self) -> None:
         with self._changed:
@@ -218,10 +211,10 @@ class Delivery:
         if identity not in self._in_flight:
             self._ready.put_nowait(identity)
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, delivered: Delivered) -> None:
         with self._changed:
-            self._unsettled -= len(outcome.items)
-            self._outcomes.append(outcome)
+            self._unsettled -= len(delivered.items)
+            self._delivered.append(delivered)
             is_awaited = self._unsettled <= self._awaited
         if is_awaited and not self._is_waking:
             self._is_waking = True

@@ -11,7 +11,7 @@ from rainfocus_client.errors import SettingsError
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.files import OWNER_ONLY, open_private
-from target_rainfocus_attendees.models import Outcome
+from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ class Rehearsal:
         self._signals_heeded = signals_heeded
         self._begun = False
         self._waiting: list[Item] = []
-        self._outcomes: list[Outcome] = []
+        self._delivered: list[Delivered] = []
 
     def submit(self, item: Item) -> None:
         """Take a profile.
@@ -76,16 +76,17 @@ class Rehearsal:
         for item, is_known in zip(items, known, strict=True):
             if self._bodies and not is_known:
                 self._write(item.profile.fields)
-            word = "unchanged" if is_known else "stored"
-            self._outcomes.append(Outcome(word, item.profile.identity, [item]))
+            outcome = Outcome.UNCHANGED if is_known else Outcome.STORED
+            done = Delivered(outcome, item.profile.identity, [item], Receipt(outcome))
+            self._delivered.append(done)
 
     def check(self) -> None:
         """Do nothing: what fails here fails at once."""
 
-    def outcomes(self) -> list[Outcome]:
+    def delivered(self) -> list[Delivered]:
         """The outcomes since the last call."""
-        outcomes, self._outcomes = self._outcomes, []
-        return outcomes
+        delivered, self._delivered = self._delivered, []
+        return delivered
 
     def close(self) -> None:
         """Close the file."""

@@ -15,7 +15,7 @@ from target_rainfocus_attendees.mapping.emails import hash_email
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from target_rainfocus_attendees.models import Outcome
+    from target_rainfocus_attendees.models import Delivered
 
 
 class ActivationLog:
@@ -33,20 +33,20 @@ class ActivationLog:
             raise _unwritable(error) from error
         self._lines: list[bytes] = []
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, delivered: Delivered) -> None:
         """Take what one request, with its repeats, came to; one never made is left out."""
-        exchange = outcome.exchange
-        if exchange is None or not exchange.attempts:
+        receipt = delivered.receipt
+        if not receipt.attempts:
             return
         line = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "identity": hash_email(outcome.identity),
-            "outcome": outcome.word,
-            "records": len(outcome.items),
-            "status": exchange.status,
-            "responseCode": exchange.code,
-            "attempts": exchange.attempts,
-            "milliseconds": round(1000 * exchange.seconds, 1),
+            "identity": hash_email(delivered.identity),
+            "outcome": delivered.outcome,
+            "records": len(delivered.items),
+            "status": receipt.status,
+            "responseCode": receipt.code,
+            "attempts": receipt.attempts,
+            "milliseconds": round(1000 * receipt.seconds, 1),
         }
         self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 

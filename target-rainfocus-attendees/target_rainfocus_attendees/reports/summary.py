@@ -6,10 +6,12 @@ import time
 import typing as t
 from collections import Counter
 
+from target_rainfocus_attendees.models import Outcome
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-OUTCOMES = ("stored", "unchanged", "merged", "filtered", "invalid", "rejected")
+OUTCOMES = tuple(Outcome)[:6]
 """A record that was read ends as one of these."""
 
 ALL_REJECTED = 50
@@ -28,28 +30,28 @@ class Summary:
         self._title = f"Attendee Store {event_code}"
         if dry_run:
             self._title = f"Dry run, nothing was sent to {self._title}"
-        self._labels = {"stored": "would be stored"} if dry_run else {}
+        self._labels = {Outcome.STORED: "would be stored"} if dry_run else {}
         self._started = time.monotonic()
         self._read = 0
-        self._counts: Counter[str] = Counter()
-        self._reasons: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[Outcome] = Counter()
+        self._reasons: Counter[tuple[Outcome, str]] = Counter()
         self._dropped: Counter[str] = Counter()
         self._skipped = 0
 
     @property
     def stored(self) -> int:
         """Profiles that are stored."""
-        return self._counts["stored"]
+        return self._counts[Outcome.STORED]
 
     @property
     def succeeded(self) -> bool:
         """Whether anybody is in RainFocus as they should be."""
-        return bool(self._counts["stored"] or self._counts["unchanged"])
+        return bool(self._counts[Outcome.STORED] or self._counts[Outcome.UNCHANGED])
 
     @property
     def not_stored(self) -> int:
         """Records that will not be stored."""
-        return self._counts["invalid"] + self._counts["rejected"]
+        return self._counts[Outcome.INVALID] + self._counts[Outcome.REJECTED]
 
     @property
     def unfinished(self) -> int:
@@ -59,12 +61,12 @@ class Summary:
     @property
     def all_sent_rejected(self) -> bool:
         """Whether all that was sent was rejected."""
-        return bool(self._counts["rejected"]) and not self.succeeded
+        return bool(self._counts[Outcome.REJECTED]) and not self.succeeded
 
     @property
     def all_rejected(self) -> bool:
         """Whether so much was rejected, and nothing stored, that it cannot be the records."""
-        return self.all_sent_rejected and self._counts["rejected"] >= ALL_REJECTED
+        return self.all_sent_rejected and self._counts[Outcome.REJECTED] >= ALL_REJECTED
 
     def read(self) -> None:
         """Count a record."""
@@ -78,28 +80,30 @@ class Summary:
         """Count a record of a stream that is not loaded."""
         self._read += 1
         self._skipped += 1
-        self._counts["filtered"] += 1
+        self._counts[Outcome.FILTERED] += 1
 
     def filtered(self) -> None:
         """Count a record, read before, that is not to be sent."""
-        self._counts["filtered"] += 1
+        self._counts[Outcome.FILTERED] += 1
 
-    def sent(self, word: str, records: int) -> None:
+    def sent(self, outcome: Outcome, records: int) -> None:
         """Count records that went as one profile, which is `stored` or `unchanged`."""
-        self._counts[word] += 1
-        self._counts["merged"] += records - 1
+        self._counts[outcome] += 1
+        self._counts[Outcome.MERGED] += records - 1
 
-    def refused(self, word: str, reason: str) -> None:
+    def refused(self, outcome: Outcome, reason: str) -> None:
         """Count a record that is `invalid` or `rejected`."""
-        self._counts[word] += 1
-        self._reasons[word, reason.rstrip(".")] += 1
+        self._counts[outcome] += 1
+        self._reasons[outcome, reason.rstrip(".")] += 1
 
     def line(self) -> str:
         """What a run comes to."""
         counts = self._counts
         seconds = time.monotonic() - self._started
         parts = [f"{self._read:,} read"]
-        parts += [f"{counts[word]:,} {self._labels.get(word, word)}" for word in OUTCOMES]
+        parts += [
+            f"{counts[outcome]:,} {self._labels.get(outcome, outcome)}" for outcome in OUTCOMES
+        ]
         if self.unfinished:
             parts.append(f"{self.unfinished:,} unfinished")
         line = (
@@ -112,7 +116,7 @@ class Summary:
 
     def warnings(self) -> list[str]:
         """One line for each thing that was left out, of some profiles or altogether."""
-        filtered = self._counts["filtered"] - self._skipped
+        filtered = self._counts[Outcome.FILTERED] - self._skipped
         nothing = "Every record was filtered: check consent_field, consent_values and stream_maps."
         return [nothing] * (filtered > 0 and filtered + self._skipped == self._read) + [
             f"{field} was left out of {count:,} profiles: its value could not be used."
@@ -122,7 +126,8 @@ class Summary:
     def reasons(self) -> list[str]:
         """One line for each reason why records were not stored, the most frequent first."""
         return [
-            f"{count:,} {word}: {reason}." for (word, reason), count in self._reasons.most_common()
+            f"{count:,} {outcome}: {reason}."
+            for (outcome, reason), count in self._reasons.most_common()
         ]
 
     def failure(self) -> str:
@@ -134,6 +139,6 @@ class Summary:
             f"{reason} ({count:,})" for (_, reason), count in self._reasons.most_common()
         )
         return (
-            f"{self.not_stored:,} records were not stored ({counts['invalid']:,} invalid, "
-            f"{counts['rejected']:,} rejected): {reasons}."
+            f"{self.not_stored:,} records were not stored ({counts[Outcome.INVALID]:,} invalid, "
+            f"{counts[Outcome.REJECTED]:,} rejected): {reasons}."
         )
