@@ -43,7 +43,8 @@ class Rule:
 
 
 RULES = (
-    # Codes 103 and 124 are captured, 101 and 107 come from client code (rainfocus-api.md §3.2).
+    # Codes 103 and 124 are captured, 101 and 107 come from client code (docs/rainfocus-api.md
+    # §3.2).
     Rule(
         EndpointDeniedError,
         "the API profile has no access to endpoint {endpoint}: "

@@ -1,4 +1,4 @@
-"""Every spelling of rainfocus-api.md §4.0-4.7, in and out."""
+"""Every spelling of docs/rainfocus-api.md §4.0-4.7, in and out."""
 
 from __future__ import annotations
 

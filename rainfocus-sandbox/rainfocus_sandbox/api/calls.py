@@ -1,4 +1,4 @@
-"""The v3 calls that the sandbox answers (reference §4, §5, §7)."""
+"""The v3 calls that the sandbox answers (docs/rainfocus-api.md §4, §5, §7)."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def _search(entity: Entity, store: Store, arguments: Arguments) -> Reply:
 def _dump(entity: Entity, store: Store, arguments: Arguments) -> Reply:
     """Answer a dump.
 
-    Assumption: without `pageSize` it ends after 1000 records (inferred, reference §5). There is
-    no cursor, so what is cut off is lost silently.
+    Assumption: without `pageSize` it ends after 1000 records (inferred, docs/rainfocus-api.md §5).
+    There is no cursor, so what is cut off is lost silently.
     """
     limit = _whole(arguments.query, "pageSize", _DEFAULT_PAGE_SIZE, least=1)
     bodies = [body for _, body in store.page(arguments.event, entity, limit=limit)]
@@ -215,7 +215,7 @@ CALLS: Mapping[str, Call] = {
     "attendee/update": Call("POST", "attendeeUpdate", _update),
     "lead/search": Call("GET", "lead", partial(_search, "lead")),
     # Assumption: the three below answer as `attendee/search` does (`session/search` is in client
-    # code, the other two are inferred from their names; reference §4.3, §4.5).
+    # code, the other two are inferred from their names; docs/rainfocus-api.md §4.3, §4.5).
     "session/search": Call("GET", "session", partial(_search, "session")),
     "exhibitor/search": Call("GET", "exhibitor", partial(_search, "exhibitor")),
     "speaker/search": Call("GET", "speaker", partial(_search, "speaker")),

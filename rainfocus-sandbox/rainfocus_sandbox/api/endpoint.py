@@ -128,7 +128,7 @@ def _authorization(request: Request) -> tuple[str, str]:
 
 
 def not_found() -> Response:
-    """Answer an unknown path (captured outside `/api`, reference §3.2).
+    """Answer an unknown path (captured outside `/api`, docs/rainfocus-api.md §3.2).
 
     Assumption: it is the same below `/api`, and for a known path with another method.
     """

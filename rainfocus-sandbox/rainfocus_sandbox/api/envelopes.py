@@ -1,4 +1,4 @@
-"""Replies: the success envelope, and the refusals with their codes (reference §3)."""
+"""Replies: the success envelope, and the refusals with their codes (docs/rainfocus-api.md §3)."""
 
 from __future__ import annotations
 
@@ -39,22 +39,24 @@ def success(*members: bytes, records: int) -> Reply:
 
 
 def missing(*, parameter: str) -> RefusalError:
-    """Refuse a call that lacks a parameter (captured, reference §3.2)."""
+    """Refuse a call that lacks a parameter (captured, docs/rainfocus-api.md §3.2)."""
     return RefusalError(400, "103", f"Required parameter missing: {parameter}")
 
 
 def malformed(*, parameter: str) -> RefusalError:
     """Refuse a parameter that cannot be read.
 
-    Assumption: 103 is the code of any missing or invalid parameter (inferred, reference §3.2).
+    Assumption: 103 is the code of any missing or invalid parameter (inferred, docs/rainfocus-api.md
+    §3.2).
     """
     return RefusalError(400, "103", f"Invalid parameter: {parameter}")
 
 
 def unknown_profile() -> RefusalError:
-    """Refuse an `apiProfile` that does not exist (code and message from client code, §3.2).
+    """Refuse an `apiProfile` that does not exist.
 
-    Assumption: it comes with HTTP 200, which nobody recorded.
+    Code and message are from client code (docs/rainfocus-api.md §3.2). Assumption: it comes with
+    HTTP 200, which nobody recorded.
     """
     return RefusalError(200, "101", "Invalid API Profile")
 
@@ -70,14 +72,14 @@ def bad_token() -> RefusalError:
 def wrong_environment() -> RefusalError:
     """Refuse credentials of another environment.
 
-    Captured for `rfAuthToken`: code 103 and part of the message (reference §1.1, §3.2).
+    Captured for `rfAuthToken`: code 103 and part of the message (docs/rainfocus-api.md §1.1, §3.2).
     Assumption: HTTP 400, as for the 103 whose status was recorded, and the same for other tokens.
     """
     return RefusalError(400, "103", "You must provide a valid userToken")
 
 
 def denied(endpoint: str) -> RefusalError:
-    """Refuse a call that is switched off for the profile (captured, reference §3.2)."""
+    """Refuse a call that is switched off for the profile (captured, docs/rainfocus-api.md §3.2)."""
     return RefusalError(200, "124", f"Access to API endpoint {endpoint} denied.")
 
 

@@ -26,8 +26,8 @@ class TokenEndpoint:
     """Issues access tokens.
 
     Assumption: all of it. That OAuth (Global) profiles use client credentials is documented; the
-    URL, the way the secret is sent, the lifetime and the replies are not (reference §2.2). The
-    path is the one that the host's OIDC discovery document names, the rest is RFC 6749.
+    URL, the way the secret is sent, the lifetime and the replies are not (docs/rainfocus-api.md
+    §2.2). The path is the one that the host's OIDC discovery document names, the rest is RFC 6749.
     """
 
     def __init__(self, store: Store, faults: Faults) -> None:

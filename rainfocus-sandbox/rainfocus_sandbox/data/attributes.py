@@ -50,7 +50,7 @@ def attribute_of(code: str) -> Attribute:
 
 
 def listed(attribute: Attribute, *values: t.Any) -> dict[str, t.Any]:  # noqa: ANN401
-    """Return one entry of `attributes[]`, the first of the three shapes (reference §4.2).
+    """Return one entry of `attributes[]`, the first shape of docs/rainfocus-api.md §4.2.
 
     Assumption: several values of one attribute stand comma-separated in `value`, a single one
     stands there as it is, text, number or boolean.

@@ -20,6 +20,6 @@ def iso(epoch_ms: int) -> str:
     """Return `epoch_ms` as `2025-03-18T09:00:00.000Z`.
 
     Assumption: the format of `createDate` and `modifiedDate` is not public; ISO 8601 is what the
-    push `timestamp` uses (reference §4.0).
+    push `timestamp` uses (docs/rainfocus-api.md §4.0).
     """
     return moment(epoch_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -48,8 +48,8 @@ _FIELDS = _STORE_FIELDS | _OTHER_FIELDS | frozenset(_LISTS)
 def merge(record: Record, fields: t.Mapping[str, t.Any]) -> None:
     """Write `fields` into `record`.
 
-    Write and read names differ: `countryid` is read back as `country` (reference §7). A key that
-    is not a field of an attendee is a custom attribute, named by its code.
+    Write and read names differ: `countryid` is read back as `country` (docs/rainfocus-api.md §7). A
+    key that is not a field of an attendee is a custom attribute, named by its code.
 
     Assumption: the fields are those of the Attendee Store and those that attendees are read with.
     Assumption: a custom attribute is read back in `attributes`, whichever shape the others have,

@@ -1,4 +1,4 @@
-"""Attendees, with the field names that v3 reads give (reference §4.1)."""
+"""Attendees, with the field names that v3 reads give (docs/rainfocus-api.md §4.1)."""
 
 from __future__ import annotations
 

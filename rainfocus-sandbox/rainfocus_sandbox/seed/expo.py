@@ -1,4 +1,4 @@
-"""The expo: exhibitors, and the leads they scanned (reference §4.5, §4.6)."""
+"""The expo: exhibitors, and the leads they scanned (docs/rainfocus-api.md §4.5, §4.6)."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def leads(
 ) -> Iterator[Row]:
     """Make one lead of each of `attendees`.
 
-    Assumption: no public source shows a lead read in bulk (reference §4.6). The record is flat
-    and repeats what a lead table needs of the attendee and the exhibitor.
+    Assumption: no public source shows a lead read in bulk (docs/rainfocus-api.md §4.6). The record
+    is flat and repeats what a lead table needs of the attendee and the exhibitor.
     """
     rng = generator(seed, plan.event.code, "lead")
     for number, attendee in enumerate(attendees):

@@ -1,4 +1,4 @@
-"""The programme: sessions with their times, and speakers (reference §4.3, §4.4, §4.7)."""
+"""The programme: sessions, their times and speakers (docs/rainfocus-api.md §4.3, §4.4, §4.7)."""
 
 from __future__ import annotations
 

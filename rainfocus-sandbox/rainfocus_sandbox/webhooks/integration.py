@@ -54,8 +54,8 @@ class Integration:
     def headers(self) -> dict[str, str]:
         """The headers of a push.
 
-        Assumption: the header set is not public (reference §6). `x-adobe-flow-id` and Bearer are
-        what the endpoint asks for in raw mode (AEP, streaming ingestion).
+        Assumption: the header set is not public (docs/rainfocus-api.md §6). `x-adobe-flow-id` and
+        Bearer are what the endpoint asks for in raw mode (AEP, streaming ingestion).
         """
         headers = {"Content-Type": "application/json", "x-adobe-flow-id": self.flow_id}
         return headers | ({"Authorization": f"Bearer {self.token}"} if self.token else {})

@@ -1,4 +1,4 @@
-"""Attendee experience events, as an Integration Profile pushes them (reference §6).
+"""Attendee experience events, as an Integration Profile pushes them (docs/rainfocus-api.md §6).
 
 Assumption: the payload has never been captured. Its fields are documented, their nesting is
 inferred from the dots in their names, and a body is one event.

@@ -22,9 +22,9 @@ _rng = random.Random()  # noqa: S311
 class Pusher:
     """Pushes the events of an outbox in their order, a few at a time.
 
-    Assumption: how RainFocus retries is not public (reference §6). Here an event is tried until
-    it is answered with 2xx, with the same `transmissionId`; one that is refused for ever holds one
-    of the few places for ever.
+    Assumption: how RainFocus retries is not public (docs/rainfocus-api.md §6). Here an event is
+    tried until it is answered with 2xx, with the same `transmissionId`; one that is refused for
+    ever holds one of the few places for ever.
     """
 
     def __init__(self, outbox: Outbox) -> None:

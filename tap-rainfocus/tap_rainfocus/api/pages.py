@@ -46,7 +46,7 @@ class Page:
     def from_reply(
         cls, call: str, body: Mapping[str, t.Any], headers: Mapping[str, str], records_key: str
     ) -> Page:
-        """Read a reply (`results`, `cursor`, `timestamp`: rainfocus-api.md §3.1 and §5).
+        """Read a reply (`results`, `cursor`, `timestamp`: docs/rainfocus-api.md §3.1 and §5).
 
         Raises:
             RetriableError: The page is empty though a cursor or a total says otherwise. Captured
@@ -72,7 +72,7 @@ class Page:
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[Record] | None:
-    """The records, in any of the envelopes that RainFocus' surfaces use (§3.1)."""
+    """The records, in any envelope that RainFocus uses (docs/rainfocus-api.md §3.1)."""
     lists = [body[key] for key in (records_key, *_RECORDS_KEYS) if _are_objects(body.get(key))]
     if sections := [section.get("items") or [] for section in _sections(body)]:
         lists += [[*chain(*sections)]] if all(map(_are_objects, sections)) else []

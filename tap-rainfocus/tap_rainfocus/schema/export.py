@@ -1,6 +1,6 @@
 """What Adobe Experience Platform needs to take experience events.
 
-Forms: aep-xdm.md §2.4 and §3. Made from the same declarations as the Singer schemas.
+Forms: docs/rainfocus-api.md §8.2. Made from the same declarations as the Singer schemas.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads single values out of RainFocus' many spellings.
 
 Every reader takes a value that is neither null nor empty and gives the regular form, or raises
-`ValueError` where the value cannot be read. Formats: rainfocus-api.md §4.0 and §4.2.
+`ValueError` where the value cannot be read. Formats: docs/rainfocus-api.md §4.0 and §4.2.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def read_list(value: object) -> list[t.Any]:
 def read_attributes(value: object) -> list[dict[str, str | None]]:
     """Custom attributes as one list of code, name and value, an entry per value.
 
-    Takes the three shapes of §4.2: `{code, name, value, attributeValues: [{value}]}`,
-    `{attribute_id, attribute, value}` and `{attribute, value}`. A value that is neither text nor
-    number is kept as JSON.
+    Takes the three shapes of docs/rainfocus-api.md §4.2: `{code, name, value, attributeValues:
+    [{value}]}`, `{attribute_id, attribute, value}` and `{attribute, value}`. A value that is
+    neither text nor number is kept as JSON.
     """
     if isinstance(value, dict):
         value = [{"code": code, "value": content} for code, content in value.items()]

@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
 """Mode → call: `store` creates and updates, `update` fails where there is nobody (client code
-written from the vendor's documentation, rainfocus-api.md §7)."""
+written from the vendor's documentation, docs/rainfocus-api.md §7)."""
 
 JSON = {"Content-Type": "application/json"}
 

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 Fields: t.TypeAlias = dict[str, t.Any]
 
 HASHED_EMAIL = "email_lc_sha256"
-"""The identity that Adobe's destination lists beside the address (reference/aep-xdm.md 1.25); that
+"""The identity that Adobe's destination lists beside the address (docs/rainfocus-api.md §7); that
 a request carries it under this name is assumed."""
 
 
