@@ -13,7 +13,7 @@ check:
     uv run ruff format --check
     uv run ruff check
     uv run mypy
-    uv run --with import-linter lint-imports
+    uv run lint-imports
 
 # Run the tests: all of them, or those that you name.
 test *arguments:
