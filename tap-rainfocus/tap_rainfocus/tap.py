@@ -13,14 +13,14 @@ import click
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
-from rainfocus_client.settings import (
-    JSONSchema,
-    check_settings,
+from rainfocus_client.settings.checks import check_settings
+from rainfocus_client.settings.declarations import JSONSchema, settings_schema
+from rainfocus_client.settings.preparation import ready_settings
+from rainfocus_client.settings.sources import (
+    environment_settings,
     read_config_files,
     read_json_object,
-    settings_schema,
 )
-from rainfocus_client.startup import environment_settings, ready_settings
 from singer_sdk import Tap
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty

@@ -9,8 +9,9 @@ import typing as t
 from functools import cached_property
 
 from rainfocus_client.errors import RainFocusError, SettingsError
-from rainfocus_client.settings import read_config_files, settings_schema
-from rainfocus_client.startup import environment_settings, ready_settings
+from rainfocus_client.settings.declarations import settings_schema
+from rainfocus_client.settings.preparation import ready_settings
+from rainfocus_client.settings.sources import environment_settings, read_config_files
 from singer_sdk import Target
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty

@@ -9,13 +9,12 @@ import pytest
 from rainfocus_client.auth import ApiProfile, OAuth, credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import SettingsError
-from rainfocus_client.settings import (
-    check_settings,
+from rainfocus_client.settings.checks import check_settings, unknown_settings
+from rainfocus_client.settings.declarations import settings_schema
+from rainfocus_client.settings.sources import (
     expand_variables,
     read_config_files,
     settings_from_environment,
-    settings_schema,
-    unknown_settings,
     with_defaults,
 )
 

@@ -5,33 +5,20 @@ from __future__ import annotations
 import os
 import typing as t
 
-from dotenv import find_dotenv, load_dotenv
-
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.redaction import Redactor, protect_logs
-from rainfocus_client.settings import (
-    JSONSchema,
-    check_settings,
-    expand_variables,
-    settings_from_environment,
-    unknown_settings,
-    with_defaults,
-)
+from rainfocus_client.settings.checks import check_settings, unknown_settings
+from rainfocus_client.settings.sources import expand_variables, with_defaults
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
+    from rainfocus_client.settings.declarations import JSONSchema
 
 ADDRESSES = frozenset({"api_url", "token_url"})
 """Settings that may name environment variables."""
-
-
-def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
-    """The settings in environment variables and in the `.env` file of this folder."""
-    load_dotenv(find_dotenv(usecwd=True))
-    return settings_from_environment(schema, prefix, os.environ)
 
 
 def ready_settings(  # noqa: PLR0913
