@@ -116,6 +116,19 @@ def test_success_is_exit_code_0() -> None:
     assert run("pass").returncode == 0
 
 
+def test_the_text_of_an_exception_is_redacted() -> None:
+    done = run("""
+    try:
+        raise ValueError('user@company.com has s3cr3t')
+    except ValueError:
+        logging.getLogger('urllib3').exception('no luck')
+    """)
+    first, *others = done.stderr.splitlines()
+    assert first == "ERROR no luck"
+    assert others[-1] == "ValueError: [email] has [secret]"
+    assert "company" not in done.stderr
+
+
 def test_libraries_are_redacted_too() -> None:
     done = run("logging.getLogger('urllib3').warning('%s for %s', 'x', 'user@company.com')")
     assert done.stderr == "WARNING x for [email]\n"
