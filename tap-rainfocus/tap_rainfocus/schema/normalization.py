@@ -163,7 +163,7 @@ class Shaper:
     def _find(self, within: str, key: str) -> Destination:
         if key and not within and key in self._groups:
             return Destination(key, None, None)
-        letters = fold(key).removeprefix(within)
+        letters = fold_key(key).removeprefix(within)
         found = self._known.get((within, letters)) if letters else None
         if found is None:
             return self._unknown(within or self._main, key)
@@ -188,7 +188,7 @@ class Shaper:
         for group in groups:
             for field in group.fields:
                 for name in (field.name, *field.aliases):
-                    letters = fold(name)
+                    letters = fold_key(name)
                     destination = Destination(
                         group.name,
                         field.name,
@@ -239,6 +239,6 @@ def _regular(destination: Destination, value: object) -> object:
         return None
 
 
-def fold(key: str) -> str:
+def fold_key(key: str) -> str:
     """The letters and digits of a key, in lower case."""
     return "".join(filter(str.isalnum, key.casefold()))

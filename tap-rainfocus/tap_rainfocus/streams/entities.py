@@ -9,7 +9,7 @@ import typing as t
 from typing_extensions import override
 
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Shaper, fold
+from tap_rainfocus.schema.normalization import Shaper, fold_key
 from tap_rainfocus.schema.values import read_list
 from tap_rainfocus.streams.base import RainFocusStream
 
@@ -99,7 +99,9 @@ class Speakers(RainFocusStream):
 
 def _on_date(time: Record) -> Record:
     """The hours of a session time put on its date; an end before the start is the next day's."""
-    found = {fold(key): key for key in time if fold(key) in {"date", "starttime", "endtime"}}
+    found = {
+        fold_key(key): key for key in time if fold_key(key) in {"date", "starttime", "endtime"}
+    }
     date = time.get(found.get("date", ""))
     hours = {name: _hour(time.get(found.get(name, ""))) for name in ("starttime", "endtime")}
     try:

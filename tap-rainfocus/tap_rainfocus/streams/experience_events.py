@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from tap_rainfocus.inbox.payloads import nested, payload_hash, read
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Shaper, fold
+from tap_rainfocus.schema.normalization import Shaper, fold_key
 from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
 
@@ -160,7 +160,7 @@ class ExperienceEvents(TapStream):
         groups: Record = {}
         rest: Record = {}
         for key, value in payload.items():
-            name = key if key in _GROUPS else fold(key)
+            name = key if key in _GROUPS else fold_key(key)
             if name in _GROUPS and isinstance(value, dict) and (key == name or name not in payload):
                 if groups.setdefault(name, value) is not value:
                     rest[key] = value

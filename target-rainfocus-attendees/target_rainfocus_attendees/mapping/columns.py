@@ -100,7 +100,7 @@ def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
     matched = {path[:depth] for path in used for depth in (1, 2)}
     found = []
     for name, column in _properties(schema).items():
-        inside = _properties(column) if _folded(name) == GROUP else {}
+        inside = _properties(column) if _spelling(name) == GROUP else {}
         if inside:
             found += [f"{name}.{inner}" for inner in inside if (name, inner) not in matched]
         elif (name,) not in matched and not name.startswith(NOT_COLUMNS):
@@ -138,13 +138,13 @@ def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) ->
 def _by_folded_name(schema: JSONSchema) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, column in _properties(schema).items():
-        folded = _folded(name)
+        folded = _spelling(name)
         if folded == GROUP or _holds_a_value(column):
             found.setdefault(folded, name)
     return found
 
 
-def _folded(name: str) -> str:
+def _spelling(name: str) -> str:
     return re.sub(r"[_\-\s]", "", name).lower()
 
 

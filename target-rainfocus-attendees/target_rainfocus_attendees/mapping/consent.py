@@ -18,13 +18,13 @@ class Consent:
     def __init__(self, path: Path, values: Iterable[object]) -> None:
         """Compare the value at `path` with `values` as trimmed text, whatever its case."""
         self._path = path
-        self._values = {_folded(value) for value in values}
+        self._values = {_answer(value) for value in values}
 
     def given(self, record: Mapping[str, t.Any]) -> bool:
         """Whether the record says yes; one that says nothing does not."""
         value = value_at(record, self._path)
-        return isinstance(value, str | bool | int | float) and _folded(value) in self._values
+        return isinstance(value, str | bool | int | float) and _answer(value) in self._values
 
 
-def _folded(value: object) -> str:
+def _answer(value: object) -> str:
     return str(value).strip().casefold()

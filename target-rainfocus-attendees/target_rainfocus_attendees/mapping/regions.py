@@ -57,7 +57,7 @@ _STATE_ALIASES = {
 @lru_cache(maxsize=4096)
 def country_code(text: str) -> str | None:
     """The ISO 3166-1 alpha-2 code of a country given as a code or an English name."""
-    name = _folded(text)
+    name = _plain_name(text)
     return _countries().get(name) or _countries().get(name.removeprefix("the "))
 
 
@@ -73,7 +73,7 @@ def state_code(text: str, country: str | None) -> str | None:
         country, text = prefix, rest
     if country not in _OUTLYING:
         return text
-    return _states(country).get(_folded(text))
+    return _states(country).get(_plain_name(text))
 
 
 @lru_cache
@@ -83,7 +83,7 @@ def _countries() -> dict[str, str]:
     for country in pycountry.countries:
         for kind in ("alpha_2", "alpha_3", "numeric", "name", "official_name", "common_name"):
             if name := getattr(country, kind, None):
-                found[_folded(name)] = country.alpha_2
+                found[_plain_name(name)] = country.alpha_2
     return found
 
 
@@ -93,11 +93,11 @@ def _states(country: str) -> dict[str, str]:
     names = dict(_OUTLYING[country])
     for state in pycountry.subdivisions.get(country_code=country):  # type: ignore[no-untyped-call]
         names[state.code.removeprefix(f"{country}-")] = state.name
-    found = {_folded(key): code for code, name in names.items() for key in (code, name)}
+    found = {_plain_name(key): code for code, name in names.items() for key in (code, name)}
     return found | _STATE_ALIASES[country]
 
 
-def _folded(text: str) -> str:
+def _plain_name(text: str) -> str:
     """A name without accents, and without regard to case and the kind of apostrophe."""
     apart = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
     return "".join(char for char in apart if not unicodedata.combining(char)).casefold().strip()
