@@ -10,7 +10,8 @@ import time
 import typing as t
 
 import pytest
-from tap_rainfocus.inbox.store import Inbox, Message
+from tap_rainfocus.inbox.models import Message
+from tap_rainfocus.inbox.store import Inbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

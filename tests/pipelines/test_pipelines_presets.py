@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 import yaml
 from rainfocus_sandbox.testing import running
-from tap_rainfocus.inbox.store import Inbox, Message
+from tap_rainfocus.inbox.models import Message
+from tap_rainfocus.inbox.store import Inbox
 
 MELTANO = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
 PRESETS = {

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from rainfocus_sandbox.testing import running
-from tap_rainfocus.inbox import payloads, store
+from tap_rainfocus.inbox import models, payloads, store
 
 if t.TYPE_CHECKING:
     import ssl
@@ -213,15 +213,15 @@ def fill_inbox() -> InboxFiller:
     return fill
 
 
-def _message(payload: object) -> store.Message:
+def _message(payload: object) -> models.Message:
     text = json.dumps(payload)
     event = payloads.nested(payload) if isinstance(payload, dict) else payload
     if not payloads.is_event(event):
         key = f"unreadable:{payloads.payload_hash(payload)}"
-        return store.Message(key, text, None, None, readable=False, fingerprint="")
+        return models.Message(key, text, None, None, readable=False, fingerprint="")
     key, transmission = payloads.transmission_key(event), payloads.transmission_id(event)
     fingerprint = payloads.fingerprint(event)
-    return store.Message(key, text, "flow", transmission, readable=True, fingerprint=fingerprint)
+    return models.Message(key, text, "flow", transmission, readable=True, fingerprint=fingerprint)
 
 
 @dataclass

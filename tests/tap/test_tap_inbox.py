@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from rainfocus_client.errors import RainFocusError, SettingsError
-from tap_rainfocus.inbox.store import Inbox, Kept, Message
+from tap_rainfocus.inbox.models import Kept, Message
+from tap_rainfocus.inbox.store import Inbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,27 +1,20 @@
-"""The inbox: the table in which the receiver keeps what RainFocus pushes, and the tap reads it."""
+"""The inbox: the receiver keeps in it what RainFocus pushes, and the tap reads it."""
 
 from __future__ import annotations
 
-import enum
 import logging
-import os
 import typing as t
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 
 import sqlalchemy as sa
-import tenacity
 from rainfocus_client.errors import RainFocusError, SettingsError
+
+from tap_rainfocus.inbox.database import ROWS, SEQUENCE, T, cause, is_there, open_database, transact
+from tap_rainfocus.inbox.models import Kept, Message, Row
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-BUSY_TIMEOUT = 30
-"""Seconds to wait for somebody else who is writing."""
-
-ATTEMPTS = 5
-"""How often the tables are made when others make them at the same moment."""
 
 LOOKUP_SIZE = 500
 """Keys looked up at a time."""
@@ -29,110 +22,26 @@ LOOKUP_SIZE = 500
 PRUNE_SIZE = 10_000
 """Rows deleted in a transaction, so that receivers need not wait long."""
 
-OWNER_ONLY = 0o600
-
-T = t.TypeVar("T")
-
-_BEGIN = {
-    # A transaction that begins by reading could not write once another one has.
-    "sqlite": "BEGIN IMMEDIATE",
-    # A machine that vanished must not keep the others out.
-    "postgresql": (
-        f"SELECT set_config('lock_timeout', '{BUSY_TIMEOUT}s', true),"
-        # What is committed has to be on disk, whatever the server was tuned for.
-        " CASE WHEN current_setting('synchronous_commit') = 'off'"
-        " THEN set_config('synchronous_commit', 'on', true) END,"
-        f" set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT}s', true)"
-    ),
-}
-"""What a transaction that writes begins with."""
-
-CONNECT = {
-    "client_encoding": "utf8",
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "tcp_user_timeout": 30_000,
-}
-"""What a connection to PostgreSQL is made with; the last one is in milliseconds."""
-
-_METADATA = sa.MetaData()
-
-_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-_ROWS = sa.Table(
-    "rainfocus_inbox",
-    _METADATA,
-    sa.Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.String(200), nullable=False, unique=True),
-    sa.Column("fingerprint", sa.String(64), nullable=False),
-    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("flow_id", sa.Text),
-    sa.Column("transmission_id", sa.Text),
-    sa.Column("readable", sa.Boolean, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-)
-
-_SEQUENCE = sa.Table(
-    "rainfocus_inbox_sequence",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("last", _NUMBER, nullable=False),
-)
-
 _TAKE = (
-    sa.update(_SEQUENCE)
-    .values(last=_SEQUENCE.c.last + sa.bindparam("count"))
-    .returning(_SEQUENCE.c.last)
+    sa.update(SEQUENCE)
+    .values(last=SEQUENCE.c.last + sa.bindparam("count"))
+    .returning(SEQUENCE.c.last)
 )
-_FINGERPRINTS = sa.select(_ROWS.c.key, _ROWS.c.fingerprint).where(
-    _ROWS.c.key.in_(sa.bindparam("keys", expanding=True))
+_FINGERPRINTS = sa.select(ROWS.c.key, ROWS.c.fingerprint).where(
+    ROWS.c.key.in_(sa.bindparam("keys", expanding=True))
 )
 _READ = (
     sa.select(
-        _ROWS.c.sequence,
-        _ROWS.c.received_at,
-        _ROWS.c.flow_id,
-        _ROWS.c.transmission_id,
-        _ROWS.c.payload,
+        ROWS.c.sequence,
+        ROWS.c.received_at,
+        ROWS.c.flow_id,
+        ROWS.c.transmission_id,
+        ROWS.c.payload,
     )
-    .where(_ROWS.c.sequence > sa.bindparam("after"), _ROWS.c.readable)
-    .order_by(_ROWS.c.sequence)
+    .where(ROWS.c.sequence > sa.bindparam("after"), ROWS.c.readable)
+    .order_by(ROWS.c.sequence)
     .limit(sa.bindparam("count"))
 )
-
-
-class Message(t.NamedTuple):
-    """What is to be kept.
-
-    `key` makes two of them the same, and `fingerprint` tells whether they also say the same. What
-    is not `readable` is kept and counted, and never read.
-    """
-
-    key: str
-    payload: str
-    flow_id: str | None
-    transmission_id: str | None
-    readable: bool
-    fingerprint: str
-
-
-class Row(t.NamedTuple):
-    """What was kept, with its place in the order and the time it was received (UTC)."""
-
-    sequence: int
-    received_at: datetime
-    flow_id: str | None
-    transmission_id: str | None
-    payload: str
-
-
-class Kept(enum.IntEnum):
-    """What became of a message; it is true where the message was not there before."""
-
-    DUPLICATE = 0
-    NEW = 1
-    CONFLICT = 2
-    """Kept as unreadable: its key was there already, with other content."""
 
 
 class Inbox:
@@ -156,13 +65,13 @@ class Inbox:
         # At level debug it would log every row.
         logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
         try:
-            if not may_be_new and not _is_there(url):
+            if not may_be_new and not is_there(url):
                 msg = "There is no inbox where inbox_url says: check it, or start the receiver."
                 raise SettingsError(msg)
-            self._engine = _ready(_engine(url))
+            self._engine = open_database(url)
         except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
             msg = (
-                f"Setting inbox_url cannot be used ({_cause(error)}): give a SQLAlchemy URL such "
+                f"Setting inbox_url cannot be used ({cause(error)}): give a SQLAlchemy URL such "
                 "as sqlite:///rainfocus-inbox.db, check that it can be written, and install the "
                 "driver it names (for PostgreSQL tap-rainfocus[postgres])."
             )
@@ -193,7 +102,7 @@ class Inbox:
         Raises:
             RainFocusError: The inbox cannot be read.
         """
-        return self._read(lambda connection: connection.scalar(sa.select(_SEQUENCE.c.last)) or 0)
+        return self._read(lambda connection: connection.scalar(sa.select(SEQUENCE.c.last)) or 0)
 
     def counts(self) -> dict[str, int]:
         """How many events there are, and how many rows that are none (unreadable).
@@ -201,7 +110,7 @@ class Inbox:
         Raises:
             RainFocusError: The inbox cannot be read.
         """
-        query = sa.select(_ROWS.c.readable, sa.func.count()).group_by(_ROWS.c.readable)
+        query = sa.select(ROWS.c.readable, sa.func.count()).group_by(ROWS.c.readable)
         found = self._read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
         return {"events": found.get(True, 0), "unreadable": found.get(False, 0)}
 
@@ -211,12 +120,12 @@ class Inbox:
         Raises:
             RainFocusError: Not all could be removed.
         """
-        old = sa.select(_ROWS.c.sequence).order_by(_ROWS.c.sequence).limit(PRUNE_SIZE)
+        old = sa.select(ROWS.c.sequence).order_by(ROWS.c.sequence).limit(PRUNE_SIZE)
         if before is not None:
-            old = old.where(_ROWS.c.received_at < before.astimezone(UTC))
+            old = old.where(ROWS.c.received_at < before.astimezone(UTC))
         if sequence is not None:
-            old = old.where(_ROWS.c.sequence <= sequence)
-        delete = sa.delete(_ROWS).where(_ROWS.c.sequence.in_(old.scalar_subquery()))
+            old = old.where(ROWS.c.sequence <= sequence)
+        delete = sa.delete(ROWS).where(ROWS.c.sequence.in_(old.scalar_subquery()))
         removed = 0
         while found := self._write(lambda connection: connection.execute(delete).rowcount):
             removed += found
@@ -236,9 +145,9 @@ class Inbox:
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
         try:
-            return _transact(self._engine, work)
+            return transact(self._engine, work)
         except sa.exc.SQLAlchemyError as error:
-            msg = f"The inbox cannot be written ({_cause(error)}): check inbox_url."
+            msg = f"The inbox cannot be written ({cause(error)}): check inbox_url."
             raise RainFocusError(msg) from None
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
@@ -246,88 +155,13 @@ class Inbox:
             with self._engine.connect() as connection:
                 return work(connection)
         except sa.exc.SQLAlchemyError as error:
-            msg = f"The inbox cannot be read ({_cause(error)}): check inbox_url."
+            msg = f"The inbox cannot be read ({cause(error)}): check inbox_url."
             raise RainFocusError(msg) from None
 
 
 def _utc(moment: datetime) -> datetime:
     """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() not in _BEGIN or parsed.database in {None, "", ":memory:"}:
-        msg = "neither a file of SQLite nor a database of PostgreSQL"
-        raise sa.exc.ArgumentError(msg)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(
-            parsed,
-            isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args=CONNECT,
-        )
-    # Events are personal data.
-    os.close(os.open(str(parsed.database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
-    engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: t.Any, _: object) -> None:  # noqa: ANN401
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    return engine
-
-
-def _ready(engine: sa.Engine) -> sa.Engine:
-    try:
-        _check_encoding(engine)
-        _make(engine)
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
-
-
-def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
-    with engine.begin() as connection:
-        connection.exec_driver_sql(_BEGIN[engine.dialect.name])
-        return work(connection)
-
-
-def _is_there(url: str) -> bool:
-    parsed = sa.make_url(url)
-    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
-
-
-def _check_encoding(engine: sa.Engine) -> None:
-    if engine.dialect.name == "postgresql":
-        with engine.connect() as connection:
-            encoding = connection.scalar(sa.text("SHOW server_encoding"))
-        if encoding not in {"UTF8", b"UTF8"}:
-            msg = "the database is not in UTF8"
-            raise sa.exc.ArgumentError(msg)
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_exception_type(sa.exc.DBAPIError),
-    stop=tenacity.stop_after_attempt(ATTEMPTS),
-    wait=tenacity.wait_random(0, 0.1),
-    reraise=True,
-)
-def _make(engine: sa.Engine) -> None:
-    with engine.connect() as connection:
-        if sa.inspect(connection).has_table(_SEQUENCE.name):
-            return
-
-    def make(connection: sa.Connection) -> None:
-        _METADATA.create_all(connection)
-        if connection.scalar(sa.select(_SEQUENCE.c.id)) is None:
-            connection.execute(sa.insert(_SEQUENCE), {"id": 1, "last": 0})
-
-    _transact(engine, make)
 
 
 def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
@@ -352,7 +186,7 @@ def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
         kept.append(Kept.CONFLICT if number in clashing else Kept.NEW)
         rows.append({"sequence": first + number, "received_at": now, **message._asdict()})
     if rows:
-        connection.execute(sa.insert(_ROWS), rows)
+        connection.execute(sa.insert(ROWS), rows)
     return kept
 
 
@@ -368,7 +202,3 @@ def _fingerprints(connection: sa.Connection, keys: Iterable[str]) -> dict[str, s
         rows = connection.execute(_FINGERPRINTS, {"keys": some})
         found.update((key, fingerprint) for key, fingerprint in rows)
     return found
-
-
-def _cause(error: BaseException) -> str:
-    return type(getattr(error, "orig", None) or error).__name__

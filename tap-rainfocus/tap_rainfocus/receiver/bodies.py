@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from tap_rainfocus.inbox import payloads
-from tap_rainfocus.inbox.store import Message
+from tap_rainfocus.inbox.models import Message
 
 MOST_MESSAGES = 10_000
 

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 
 from rainfocus_client.errors import RainFocusError
 
-from tap_rainfocus.inbox.store import Kept
+from tap_rainfocus.inbox.models import Kept
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_rainfocus.inbox.store import Inbox, Message
+    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.receiver.http.metrics import Metrics
 
 LOGGER = logging.getLogger("rainfocus-receiver")

@@ -13,7 +13,8 @@ from tap_rainfocus.receiver.intake import outcome
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_rainfocus.inbox.store import Inbox, Message
+    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.store import Inbox
 
 LINES = 500
 """Lines committed at a time."""

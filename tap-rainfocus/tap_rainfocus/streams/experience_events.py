@@ -23,7 +23,8 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_rainfocus.api.pages import Record
-    from tap_rainfocus.inbox.store import Inbox, Row
+    from tap_rainfocus.inbox.models import Row
+    from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.schema.normalization import Groups
     from tap_rainfocus.streams.writer import PageWriter
     from tap_rainfocus.tap import TapRainFocus

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tap_rainfocus.inbox.store import Kept
+from tap_rainfocus.inbox.models import Kept
 from tap_rainfocus.receiver.bodies import MOST_MESSAGES, TooManyMessagesError, read_messages
 from tap_rainfocus.receiver.http import ingestion_replies
 from tap_rainfocus.receiver.http.ingestion_replies import Refusal, Reply
@@ -28,7 +28,8 @@ if t.TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from tap_rainfocus.inbox.store import Inbox, Message
+    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.receiver.settings import Settings
 
 MAX_BODY = 1 << 20
