@@ -111,7 +111,7 @@ def judge(
         TokenRefusedError: The token is no longer good; a new one may be.
         RetriableError: A passing fault.
         RefusedError: This one request was refused.
-        RainFocusError: Anything else that makes going on pointless.
+        RainFocusError: Anything else; it stops the run.
     """
     envelope = body if isinstance(body, dict) else None
     code = response_code(body)

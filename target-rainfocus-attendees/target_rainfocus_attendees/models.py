@@ -41,7 +41,7 @@ class Receipt:
     Attributes:
         outcome: `STORED`, `UNCHANGED`, `REJECTED` or `UNFINISHED`.
         reason: Why it was rejected.
-        failure: Why it is unfinished: going on is pointless.
+        failure: Why it is unfinished; it stops the run.
         attempts: Requests made.
         status: HTTP status of the last answer, None where there was none.
         code: Its responseCode.

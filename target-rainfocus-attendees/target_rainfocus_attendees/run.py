@@ -112,7 +112,8 @@ class Load:
             source: The record as it was in the input, for the rejects.
 
         Raises:
-            Exception: Going on is pointless.
+            RainFocusError: A failure that is not this record's stops the run, or too many records
+                are not stored.
         """
         number = self._checkpoints.record()
         self._summary.read()
@@ -139,7 +140,8 @@ class Load:
         """Look after what is under way while no input comes.
 
         Raises:
-            Exception: Going on is pointless.
+            RainFocusError: A failure that is not this record's stops the run, or too many records
+                are not stored.
         """
         self._collect()
         self._check()
@@ -151,7 +153,8 @@ class Load:
 
         Raises:
             NotStoredError: Records are not stored, and are in no rejects file; or all are not.
-            Exception: Going on is pointless.
+            RainFocusError: A failure that is not this record's stops the run, or too many records
+                are not stored.
         """
         self._input_ended = True
         self._delivery.flush()

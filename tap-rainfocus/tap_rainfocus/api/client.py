@@ -124,7 +124,10 @@ class RainFocusClient:
                 body = self._read(response.raw)
                 return Answer(response.status_code, response.headers, body, token)
         except requests.exceptions.SSLError as error:
-            msg = f"{host} does not prove who it is (TLS): check api_url and the CA bundle."
+            msg = (
+                f"TLS certificate verification failed, or no TLS at {host}: "
+                "check api_url and the CA bundle."
+            )
             raise RainFocusError(msg) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             msg = f"{host} did not answer within {self._timeout:g} s: check request_timeout."

@@ -91,7 +91,7 @@ class Delivery:
         """Hand over a profile; waits while enough of them are on their way.
 
         Raises:
-            Exception: What made going on pointless.
+            Exception: The failure that stops the run, as the store gave it.
         """
         with self._changed:
             if self._unsettled >= self._limit:
@@ -107,17 +107,17 @@ class Delivery:
         """Wait until every profile has its outcome.
 
         Raises:
-            Exception: What made going on pointless.
+            Exception: The failure that stops the run, as the store gave it.
         """
         with self._changed:
             self._wait_until(0)
             self.check()
 
     def check(self) -> None:
-        """See that nothing has made going on pointless.
+        """See that nothing stops the run.
 
         Raises:
-            Exception: Something has.
+            Exception: The failure that does, as the store gave it.
         """
         if self._failure:
             raise self._failure

@@ -56,7 +56,7 @@ class Rehearsal:
         """Take a profile.
 
         Raises:
-            RainFocusError: Going on is pointless.
+            RainFocusError: No token is given, or the file of bodies cannot be written.
         """
         if not self._begun:
             self._begin()
@@ -68,7 +68,7 @@ class Rehearsal:
         """Give every profile its outcome.
 
         Raises:
-            RainFocusError: Going on is pointless.
+            RainFocusError: No token is given, or the file of bodies cannot be written.
         """
         self._open()
         items, self._waiting = self._waiting, []
