@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     InboxFiller = Callable[..., None]
 
 TENANT = "_{TENANT_ID}"
-EVENT = json.loads(Path(__file__).with_name("assumed_event.json").read_text())
+EVENT = json.loads((Path(__file__).parents[1] / "assumed_event.json").read_text())
 CLASS = "https://ns.adobe.com/xdm/context/experienceevent"
 
 

@@ -39,7 +39,7 @@ VALIDATOR = jsonschema.Draft202012Validator(
     SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
 )
 # A payload as RainFocus probably sends it; its nesting is assumed.
-ASSUMED: Payload = json.loads(Path(__file__).with_name("assumed_event.json").read_text())
+ASSUMED: Payload = json.loads((Path(__file__).parents[1] / "assumed_event.json").read_text())
 
 
 def numbered(first: int, last: int) -> list[Payload]:

@@ -128,5 +128,5 @@ def test_a_checkout_has_no_leftovers_of_a_machine() -> None:
         check=False,
         env=os.environ,
     )
-    found = [line for line in tracked.stdout.splitlines() if "test_pipelines_project" not in line]
+    found = [line for line in tracked.stdout.splitlines() if "pipelines/test_project" not in line]
     assert found == []
