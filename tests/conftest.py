@@ -142,6 +142,7 @@ def _run(server: Postgres, folder: Path) -> Iterator[Postgres]:
         settings.write(f"port = {server.port}\n")
         settings.write(f"unix_socket_directories = '{folder}'\n")
         settings.write("fsync = off\n")
+        settings.write("timezone = 'UTC'\n")  # not that of this machine
     control = (server.programs / "pg_ctl", f"--pgdata={data}", "--wait", "--timeout=30")
     try:
         _call(folder, *control, f"--log={folder / 'log'}", "start")
