@@ -1,4 +1,4 @@
-"""The tap: its settings, its streams, and what the streams share."""
+"""The tap: its command, its streams, and what the streams share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import logging
 import sys
 import typing as t
-from datetime import datetime
 from functools import cached_property
 
 import click
@@ -14,7 +13,7 @@ from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
 from rainfocus_client.settings.checks import check_settings
-from rainfocus_client.settings.declarations import JSONSchema, settings_schema
+from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.settings.preparation import ready_settings
 from rainfocus_client.settings.sources import (
     environment_settings,
@@ -33,6 +32,7 @@ from typing_extensions import override
 from tap_rainfocus.api.client import RainFocusClient
 from tap_rainfocus.api.pagination import Downloader
 from tap_rainfocus.api.shared_downloads import Dumps
+from tap_rainfocus.settings import SETTINGS, check_own_settings, event_codes, reads_inbox_only
 from tap_rainfocus.streams.base import RainFocusStream
 from tap_rainfocus.streams.connection_test import try_streams
 from tap_rainfocus.streams.entities import STREAMS
@@ -46,72 +46,6 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.streams.base import TapStream
 
 _IS_TEST = "tap-rainfocus --test"
-
-_NAMES = {"type": "array", "items": {"type": "string"}}
-
-SETTINGS: dict[str, JSONSchema] = {
-    "event_codes": {
-        **_NAMES,
-        "default": [],
-        "title": "Event codes",
-        "description": (
-            "Events to read, one after the other; a code may also be several, with commas "
-            "between. May be empty when the API profile is bound to one event."
-        ),
-    },
-    "start_date": {
-        "type": ["string", "null"],
-        "format": "date-time",
-        "title": "Start date",
-        "description": (
-            "Where the first run of an incremental stream begins, such as 2026-01-01T00:00:00Z. "
-            "Not set: with everything."
-        ),
-    },
-    "page_size": {
-        "type": "integer",
-        "minimum": 1,
-        "default": 1000,
-        "title": "Page size",
-        "description": "Records a page of a search call. RainFocus' own maximum is not public.",
-    },
-    "endpoints": {
-        "type": "object",
-        "default": {},
-        "additionalProperties": {
-            "type": "object",
-            "properties": {
-                "path": {"type": "string", "minLength": 1},
-                "records_key": {"type": "string", "minLength": 1},
-            },
-            "additionalProperties": False,
-        },
-        "title": "Endpoints",
-        "description": (
-            "Per stream, another call (path) and the key of its records (records_key). "
-            "A call that ends in /search is read incrementally, any other in full."
-        ),
-    },
-    "custom_attributes": {
-        **_NAMES,
-        "default": [],
-        "title": "Custom attributes",
-        "description": "Codes, or names, of custom attributes that become fields of their own.",
-    },
-    "inbox_url": {
-        "type": ["string", "null"],
-        "secret": True,
-        "writeOnly": True,
-        "title": "Inbox URL",
-        "description": (
-            "SQLAlchemy URL of the receiver's inbox, such as sqlite:///rainfocus-inbox.db: where "
-            "the stream experience_events is read from."
-        ),
-    },
-}
-
-CONNECTION = ("org_id", "api_url", "client_id", "client_secret", "api_profile")
-"""Settings that nobody gives who does not want to connect to RainFocus."""
 
 
 class TapRainFocus(Tap):
@@ -148,14 +82,10 @@ class TapRainFocus(Tap):
             self._env_var_prefix,
             self.logger,
             check=raise_errors,
-            connects=not self._reads_inbox_only,
+            connects=not reads_inbox_only(self._config),
         )
         if raise_errors:
-            _check_start_date(self._config.get("start_date"))
-            _check_endpoints(self._config["endpoints"])
-            if any(self._config["event_codes"]) and not self.event_codes:
-                msg = "Setting event_codes names no event: give codes, or leave it out."
-                raise SettingsError(msg)
+            check_own_settings(self._config, [str(vars(stream)["name"]) for stream in STREAMS])
         return []
 
     @classmethod
@@ -224,14 +154,14 @@ class TapRainFocus(Tap):
     @override
     def discover_streams(self) -> Sequence[TapStream]:
         events = ExperienceEvents(self)
-        return [events] if self._reads_inbox_only else [*(new(self) for new in STREAMS), events]
+        if reads_inbox_only(self.config):
+            return [events]
+        return [*(new(self) for new in STREAMS), events]
 
     @property
     def event_codes(self) -> list[str]:
         """The events to read, each once."""
-        # Meltano hands a,b from a variable on as one code.
-        codes = ",".join(self.config["event_codes"]).split(",")
-        return list(dict.fromkeys(filter(None, map(str.strip, codes))))
+        return event_codes(self.config)
 
     @cached_property
     def downloader(self) -> Downloader:
@@ -292,12 +222,6 @@ class TapRainFocus(Tap):
         """The selected streams that ask RainFocus."""
         return [stream for stream in self._selected if isinstance(stream, RainFocusStream)]
 
-    @property
-    def _reads_inbox_only(self) -> bool:
-        """Whether there is an inbox, and nothing that says how to connect to RainFocus."""
-        given = self._config.get
-        return bool(given("inbox_url")) and not any(map(given, CONNECTION))
-
     def _check_selection(self) -> None:
         """See that there are the settings that the selected streams need.
 
@@ -343,19 +267,3 @@ def _has_bookmarks(state: dict[str, t.Any]) -> bool:
         )
     except (AttributeError, KeyError, TypeError):
         return False
-
-
-def _check_endpoints(endpoints: t.Iterable[str]) -> None:
-    names = [str(vars(stream)["name"]) for stream in STREAMS]
-    if unknown := sorted(set(endpoints) - set(names)):
-        msg = f"Setting endpoints names {', '.join(unknown)}: the streams are {', '.join(names)}."
-        raise SettingsError(msg)
-
-
-def _check_start_date(value: str | None) -> None:
-    try:
-        if value:
-            datetime.fromisoformat(value)
-    except ValueError as error:
-        msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
-        raise SettingsError(msg) from error
