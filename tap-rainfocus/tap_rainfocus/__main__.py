@@ -6,7 +6,7 @@ import sys
 import typing as t
 from functools import partial
 
-from rainfocus_client.command import run_plugin
+from rainfocus_client.singer.command import run_plugin
 
 from tap_rainfocus.tap import TapRainFocus
 from tap_rainfocus.xdm_command import xdm

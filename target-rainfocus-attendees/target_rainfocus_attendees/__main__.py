@@ -10,7 +10,7 @@ import time
 import typing as t
 from contextlib import suppress
 
-from rainfocus_client.command import run_plugin
+from rainfocus_client.singer.command import run_plugin
 
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
