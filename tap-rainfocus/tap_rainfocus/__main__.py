@@ -14,8 +14,6 @@ from tap_rainfocus.xdm_command import xdm
 
 def main() -> t.NoReturn:
     """Run the tap, or `xdm`; every failure ends in one line and exit code 1."""
-    # The SDK says at every start that it did nothing.
-    TapRainFocus.logger.addFilter(lambda record: "Skipping parse of env" not in str(record.msg))
     is_xdm = sys.argv[1:2] == ["xdm"]
     run_plugin(
         TapRainFocus,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 import typing as t
 from functools import cached_property
@@ -14,17 +13,11 @@ from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
 from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.declarations import settings_schema
-from rainfocus_client.settings.preparation import ready_settings
-from rainfocus_client.settings.sources import (
-    environment_settings,
-    read_config_files,
-    read_json_object,
-)
+from rainfocus_client.settings.sources import read_json_object
+from rainfocus_client.singer.plugin import RainFocusPlugin
 from singer_sdk import Tap
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
@@ -40,15 +33,17 @@ from tap_rainfocus.streams.experience_events import ExperienceEvents
 from tap_rainfocus.streams.writer import PageWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
+
+    from rainfocus_client.singer.plugin import GivenSettings
 
     from tap_rainfocus.streams.base import TapStream
 
 _IS_TEST = "tap-rainfocus --test"
 
 
-class TapRainFocus(Tap):
+class TapRainFocus(RainFocusPlugin, Tap):
     """Singer tap for RainFocus."""
 
     name = "tap-rainfocus"
@@ -64,37 +59,15 @@ class TapRainFocus(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    @classproperty
+    @classmethod
     @override
-    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805
-        cls.append_builtin_config(cls.config_jsonschema)
-        return environment_settings(cls.config_jsonschema, cls._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        self.append_builtin_config(self.config_jsonschema)
-        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
-            # One line a download says the same (see progress.py).
-            self.metrics_logger.setLevel(logging.WARNING)
-        self._config = ready_settings(
-            self._config,
-            self.config_jsonschema,
-            self._env_var_prefix,
-            self.logger,
-            check=raise_errors,
-            connects=not reads_inbox_only(self._config),
-        )
-        if raise_errors:
-            check_own_settings(self._config, [str(vars(stream)["name"]) for stream in STREAMS])
-        return []
+    def connects(cls, settings: Mapping[str, t.Any]) -> bool:
+        return not reads_inbox_only(settings)
 
     @classmethod
     @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        files = read_config_files(path for path in value if path != "ENV")
-        return _ConfigInput(config=files, parse_env="ENV" in value)
+    def check_own_settings(cls, settings: Mapping[str, t.Any]) -> None:
+        check_own_settings(settings, [str(vars(stream)["name"]) for stream in STREAMS])
 
     @classmethod
     @override
@@ -103,7 +76,7 @@ class TapRainFocus(Tap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: GivenSettings | None = None,
         state: t.IO[str] | None = None,
         catalog: t.IO[str] | None = None,
     ) -> None:
@@ -181,9 +154,9 @@ class TapRainFocus(Tap):
         return Dumps(self.downloader, [stream.call for stream in self._asking])
 
     @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:
         """Leave at once: the last state written is the right one, and nothing waits to be."""
-        sys.exit(128 + signum)
+        sys.exit(128 + number)
 
     def skip_denied(self, what: str, denial: EndpointDeniedError) -> None:
         """Go on without a stream, or one event of it, that the API profile may not read.
@@ -241,7 +214,7 @@ class TapRainFocus(Tap):
             self.logger.info("Stream %s is left out: inbox_url is not set.", events.name)
         for name, entry in (self.input_catalog or {}).items():
             if name not in self.streams and entry.metadata.resolve_selection().get((), True):
-                check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
+                check_settings(dict(self.config), self.config_jsonschema, self.variable_prefix())
 
 
 def _bytes(file: t.IO[str]) -> bytes:

@@ -20,10 +20,6 @@ CHUNK = 1 << 20
 
 def main() -> t.NoReturn:
     """Run the command and leave the process."""
-    # The SDK says at every start that it did nothing.
-    TargetRainFocusAttendees.logger.addFilter(
-        lambda record: "Skipping parse of env" not in str(record.msg)
-    )
     try:
         run_plugin(TargetRainFocusAttendees)
     except SystemExit as ended:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import typing as t
 from functools import cached_property
 
 from rainfocus_client.errors import RainFocusError, SettingsError
 from rainfocus_client.settings.declarations import settings_schema
-from rainfocus_client.settings.preparation import ready_settings
-from rainfocus_client.settings.sources import environment_settings, read_config_files
+from rainfocus_client.singer.plugin import RainFocusPlugin
 from singer_sdk import Target
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from target_rainfocus_attendees import PACKAGE
@@ -30,9 +26,10 @@ from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
 from target_rainfocus_attendees.sinks import AttendeeSink
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
-    import click
+    from rainfocus_client.singer.plugin import GivenSettings
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
 
@@ -41,7 +38,7 @@ if t.TYPE_CHECKING:
 RECORD_REQUIRES = {"stream", "record"}
 
 
-class TargetRainFocusAttendees(Target):
+class TargetRainFocusAttendees(RainFocusPlugin, Target):
     """Writes attendee profiles to the RainFocus Attendee Store."""
 
     name = PACKAGE
@@ -65,9 +62,6 @@ class TargetRainFocusAttendees(Target):
         """
         self._stop = Stop()
         super().__init__(**kwargs)
-        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
-            # The summary line says the same (see summary.py).
-            self.metrics_logger.setLevel(logging.WARNING)
         self._schema_messages: dict[str, Message] = {}
         # Sinks hold nothing back, so that draining them takes no threads.
         self.max_parallelism = 1
@@ -84,7 +78,7 @@ class TargetRainFocusAttendees(Target):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: GivenSettings | None = None,
         file_input: t.IO[str] | None = None,
     ) -> None:
         """Run the command: load the input, and end in good order however it ends."""
@@ -149,33 +143,10 @@ class TargetRainFocusAttendees(Target):
                 self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
         self.load.complete()
 
-    @classproperty
-    @override
-    def _env_var_config(cls) -> Message:  # noqa: N805
-        cls.append_builtin_config(cls.config_jsonschema)
-        return environment_settings(cls.config_jsonschema, cls._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        self.append_builtin_config(self.config_jsonschema)
-        self._config = ready_settings(
-            self._config,
-            self.config_jsonschema,
-            self._env_var_prefix,
-            self.logger,
-            check=raise_errors,
-        )
-        if raise_errors:
-            check_own_settings(self._config)
-        return []
-
     @classmethod
     @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        files = read_config_files(path for path in value if path != "ENV")
-        return _ConfigInput(config=files, parse_env="ENV" in value)
+    def check_own_settings(cls, settings: Mapping[str, t.Any]) -> None:
+        check_own_settings(settings)
 
     @override
     def _process_schema_message(self, message_dict: Message) -> None:
@@ -242,6 +213,6 @@ class TargetRainFocusAttendees(Target):
         """Do nothing: no record waits for a drain."""
 
     @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:
         """Ask the run to stop; here, in the middle of anything, nothing may be raised."""
-        self._stop.request(128 + signum)
+        self._stop.request(128 + number)

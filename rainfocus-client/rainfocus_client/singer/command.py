@@ -13,17 +13,17 @@ from rainfocus_client.errors import RainFocusError, SettingsError
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from singer_sdk.plugin_base import PluginBase
+    from rainfocus_client.singer.plugin import RainFocusPlugin
 
 
 def run_plugin(
-    plugin: type[PluginBase],
+    plugin: type[RainFocusPlugin],
     other: Callable[[], object] | None = None,
 ) -> t.NoReturn:
     """Run the command line of a tap or target, or another of its commands; leave the process."""
 
     def command() -> None:
-        wrong = _wrong_log_levels(plugin.name)
+        wrong = _wrong_log_levels(plugin.variable_prefix())
         cli = plugin.cli  # sets the log up
         if wrong:
             msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
@@ -36,9 +36,9 @@ def run_plugin(
     run_command(command, plugin.logger)
 
 
-def _wrong_log_levels(plugin: str) -> list[str]:
+def _wrong_log_levels(prefix: str) -> list[str]:
     """The variables that name no level; they are unset, so that the log can be set up."""
-    names = (f"{plugin.upper().replace('-', '_')}_LOGLEVEL", "LOGLEVEL")
+    names = (f"{prefix}LOGLEVEL", "LOGLEVEL")
     given = {name: os.environ[name] for name in names if name in os.environ}
     levels = logging.getLevelNamesMapping()
     unknown = [name for name, level in given.items() if level.upper() not in levels]
