@@ -18,7 +18,7 @@ from typing_extensions import override
 from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.files import named_by
 from target_rainfocus_attendees.input.lines import lines
-from target_rainfocus_attendees.input.messages import InputError, MessageReader, UnknownStreamError
+from target_rainfocus_attendees.input.messages import MessageReader, UnknownStreamError
 from target_rainfocus_attendees.input.signals import Stop
 from target_rainfocus_attendees.models import Source
 from target_rainfocus_attendees.run import Load, NotStoredError
@@ -62,14 +62,14 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         """
         self._stop = Stop()
         super().__init__(**kwargs)
-        self._schema_messages: dict[str, Message] = {}
+        self._messages = t.cast("MessageReader", self.message_reader)
         # Sinks hold nothing back, so that draining them takes no threads.
         self.max_parallelism = 1
 
     @cached_property
     def load(self) -> Load:
         """The run that all sinks take part in."""
-        return Load(self.config, self._write_state_message, self.logger, self._stop)
+        return Load(self.config, self._put_out, self.logger, self._stop)
 
     @classmethod
     @override
@@ -149,21 +149,15 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         check_own_settings(settings)
 
     @override
-    def _process_schema_message(self, message_dict: Message) -> None:
-        super()._process_schema_message(message_dict)
-        stream = message_dict["stream"]
-        if self._schema_messages.get(stream) != message_dict:
-            self._schema_messages[stream] = message_dict
-
-    @override
     def _process_record_message(self, message_dict: Message) -> None:
         """As the SDK, but nothing is validated against the schema, and no date parsed."""
-        self._assert_line_requires(message_dict, requires=RECORD_REQUIRES)
+        reader = self._messages
+        reader.assert_line_requires(message_dict, RECORD_REQUIRES)
         stream = message_dict["stream"]
-        if stream not in self._schema_messages:
+        if stream not in reader.schemas:
             msg = f"A record of stream {stream} came before its schema: check the extractor."
             raise UnknownStreamError(msg)
-        context = {"source": Source(self._schema_messages[stream], message_dict)}
+        context = {"source": Source(reader.schemas[stream], message_dict)}
         is_filtered = True
         for stream_map in self.mapper.stream_maps[stream]:
             record = self._mapped(stream_map, message_dict)
@@ -186,31 +180,18 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
 
     @override
     def _process_state_message(self, message_dict: Message) -> None:
-        self._assert_line_requires(message_dict, requires={"value"})
+        self._messages.assert_line_requires(message_dict, {"value"})
         self.load.state(message_dict["value"])
 
-    @override
-    def _process_activate_version_message(self, message_dict: Message) -> None:
-        """Do nothing: profiles are upserted, none is ever deleted."""
-
-    @override
-    def _process_batch_message(self, message_dict: Message) -> None:
-        msg = "The input holds BATCH messages: take batch_config out of the extractor's settings."
-        raise InputError(msg)
-
-    @override
-    def _write_state_message(self, state: Message) -> None:
-        try:  # not as the SDK does, which logs the state
+    @staticmethod
+    def _put_out(state: Message) -> None:
+        try:
             sys.stdout.write(f"{json.dumps(state)}\n")
             sys.stdout.flush()
         # Closed by the reader, or from the start.
         except (BrokenPipeError, AttributeError) as error:
             msg = "The next command in the pipe ended early: see its messages."
             raise RainFocusError(msg) from error
-
-    @override
-    def _handle_max_record_age(self) -> None:
-        """Do nothing: no record waits for a drain."""
 
     @override
     def handle_signal(self, number: int, frame: FrameType | None) -> None:

@@ -15,7 +15,11 @@ from singer_sdk.io_base import SingerReader
 from typing_extensions import override
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from target_rainfocus_attendees.models import Message
+
+TYPES = frozenset({"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH"})
 
 FORMS: dict[str, type] = {
     "type": str,
@@ -41,12 +45,40 @@ class MissingKeyError(RainFocusError, MissingKeyPropertiesError):
 
 
 class MessageReader(SingerReader):
-    """Reads messages from lines, and knows which line it is at."""
+    """Reads messages from lines, and knows which line it is at.
+
+    Attributes:
+        schemas: The newest SCHEMA message of each stream, as it came.
+    """
 
     def __init__(self) -> None:
         """Start before the first line."""
         super().__init__()
+        self.schemas: dict[str, Message] = {}
         self._line = 0
+
+    @override
+    def process_lines(
+        self,
+        file_input: t.IO[str] | None,
+        callbacks: Mapping[str, Callable[[Message], None]],
+    ) -> t.Counter[str]:
+        """Hand each message to the callback of its type.
+
+        ACTIVATE_VERSION does nothing: profiles are upserted, none is ever deleted.
+
+        Raises:
+            InputError: A line is not a message that can be used.
+        """
+        register = callbacks["SCHEMA"]
+
+        def keep(message: Message) -> None:
+            register(message)
+            if self.schemas.get(message["stream"]) != message:
+                self.schemas[message["stream"]] = message
+
+        own = {"SCHEMA": keep, "ACTIVATE_VERSION": _ignore, "BATCH": _refuse_batch}
+        return super().process_lines(file_input, {**callbacks, **own})
 
     @override
     def deserialize_json(self, line: str) -> Message:
@@ -58,6 +90,10 @@ class MessageReader(SingerReader):
         if not isinstance(message, dict):
             msg = f"Line {self._line} of the input is not a JSON object: check the extractor."
             raise InputError(msg)
+        kind = message.get("type")
+        if isinstance(kind, str) and kind not in TYPES:
+            msg = f"Line {self._line} of the input is a message of an unknown type."
+            raise InputError(msg)
         return message
 
     @override
@@ -67,7 +103,11 @@ class MessageReader(SingerReader):
                 msg = f"Line {self._line} of the input lacks {key}, or has it in a wrong form."
                 raise InputError(msg)
 
-    @override
-    def _process_unknown_message(self, message_dict: Message) -> None:
-        msg = f"Line {self._line} of the input is a message of an unknown type."
-        raise InputError(msg)
+
+def _ignore(_: Message) -> None:
+    pass
+
+
+def _refuse_batch(_: Message) -> None:
+    msg = "The input holds BATCH messages: take batch_config out of the extractor's settings."
+    raise InputError(msg)
