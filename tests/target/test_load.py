@@ -37,6 +37,18 @@ def test_profiles_are_stored_and_accounted_for(
     }
 
 
+def test_a_new_version_of_a_table_deletes_nobody(
+    call: Run, stored: Stored, singer: Singer, settings: Json
+) -> None:
+    version = {"type": "ACTIVATE_VERSION", "stream": "people", "version": 2}
+    messages = [singer.schema, singer.record("ada@example.com"), version, version | {"stream": "x"}]
+    ended = call([*messages, singer.state(1)], settings)
+    assert ended.code == 0
+    assert ended.lines("WARNING") == []
+    assert ended.states == [{"n": 1}]
+    assert set(stored()) == {"ada@example.com"}
+
+
 def test_an_api_profile_works_as_well(
     call: Run, stored: Stored, singer: Singer, settings: Json, sandbox: RunningSandbox
 ) -> None:
