@@ -30,7 +30,7 @@ from tap_rainfocus.streams.base import RainFocusStream
 from tap_rainfocus.streams.connection_test import try_streams
 from tap_rainfocus.streams.entities import STREAMS
 from tap_rainfocus.streams.experience_events import ExperienceEvents
-from tap_rainfocus.streams.writer import PageWriter
+from tap_rainfocus.streams.writer import EveryState, PageWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,6 +135,12 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def event_codes(self) -> list[str]:
         """The events to read, each once."""
         return event_codes(self.config)
+
+    @cached_property
+    @override
+    def state_writer(self) -> t.Any:
+        """What writes the state of the streams."""
+        return EveryState(self.message_writer)
 
     @cached_property
     def downloader(self) -> Downloader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import logging
 import typing as t
@@ -18,7 +19,6 @@ from rainfocus_client.errors import (
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
 
 from tap_rainfocus.api.pages import UncertainEndError
@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import RecordMessage
 
     from tap_rainfocus.api.pages import Page, Record
     from tap_rainfocus.schema.normalization import Groups
@@ -48,7 +49,15 @@ class TapStream(Stream):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
     is_trial = False
 
-    _tap: TapRainFocus
+    def __init__(self, tap: TapRainFocus, schema: dict[str, t.Any]) -> None:
+        """Set up the stream.
+
+        Args:
+            tap: What the streams share.
+            schema: JSON schema of the records.
+        """
+        self.tap = tap
+        super().__init__(tap=tap, schema=schema)
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: t.Any) -> None:
@@ -74,12 +83,43 @@ class TapStream(Stream):
             raise SettingsError(msg) from None
 
     @override
-    def _write_state_message(self) -> None:
-        """Write the state also when it is as before: some loaders forget it with each record."""
-        if self.is_trial:
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> t.Generator[Record, t.Any, t.Any]:
+        """Write page by page; record by record, as the SDK does, only where it has to look at each.
+
+        Nobody asks a stream that is synced for the records it yields.
+        """
+        if not write_messages or not self._goes_out_as_it_is:
+            yield from super()._sync_records(context, write_messages=write_messages)
             return
-        self._tap.write_message(StateMessage(self._tap.state))
-        self.state_manager.is_flushed = True
+        writer = t.cast("PageWriter", self.tap.message_writer)
+        partitions: Sequence[Context | None] = [context] if context else self.partitions or (None,)
+        for partition in partitions:
+            self.state_manager.write_starting_replication_value(
+                partition,
+                self.replication_method,
+                self.replication_key,
+                dict(self.config),
+                self.compare_start_date,
+            )
+            since_state = 0
+            for page in self.read_pages(partition):
+                if self.is_sorted and since_state >= self.STATE_MSG_FREQUENCY:
+                    self.tap.state_writer.write_state(self.tap_state)
+                    since_state = 0
+                since_state += writer.write_records(self.name, page, datetime.now(UTC))
+            self.state_manager.finalize_state(self.get_context_state(partition))
+            self.tap.state_writer.write_state(self.tap_state)
+
+    @abc.abstractmethod
+    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
+        """The records, page by page; a bookmark moves once a page is used up."""
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        for page in self.read_pages(context):
+            yield from page
 
     @property
     def _goes_out_as_it_is(self) -> bool:
@@ -88,7 +128,7 @@ class TapStream(Stream):
         return (
             self.ABORT_AT_RECORD_COUNT is None
             and len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
+            and isinstance(maps[0], SameRecordTransform)
             and not maps[0].flattening_enabled
             and all(self.mask.values())
         )
@@ -100,6 +140,7 @@ class TapStream(Stream):
     def begin_trial(self) -> None:
         """From now on a sync is for one record: it writes no state, and fails if it is refused."""
         self.is_trial = True
+        self.tap.state_writer.is_muted = True
         self.ABORT_AT_RECORD_COUNT = 1
 
     def _warn_unreadable(self, field: str) -> None:
@@ -123,7 +164,7 @@ class RainFocusStream(TapStream):
         known = {field.name for field in main.fields}
         codes = tuple(c for c in tap.config["custom_attributes"] if c not in known)
         groups = (main.with_attributes(codes), *others)
-        super().__init__(tap=tap, schema=record_schema(groups))
+        super().__init__(tap, record_schema(groups))
         self.call: str = overrides.get("path", self.path).strip("/")
         self.searched = self.call.endswith("/search")
         self.records_key: str = overrides.get("records_key") or (
@@ -144,46 +185,21 @@ class RainFocusStream(TapStream):
     @override
     def partitions(self) -> list[dict[str, str]] | None:
         # "event" is a key of every record, so that the SDK adds none of its own.
-        return [{"event": code} for code in self._tap.event_codes] or None
+        return [{"event": code} for code in self.tap.event_codes] or None
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """No signpost: it would come from this machine's clock."""
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        for page in self._read(context):
-            yield from page
-
-    @override
-    def _sync_records(
-        self, context: Context | None = None, *, write_messages: bool = True
-    ) -> t.Generator[Record, t.Any, t.Any]:
-        """Write page by page; record by record, as the SDK does, only where it has to look at each.
-
-        Nobody asks a stream that is synced for the records it yields.
-        """
-        if not write_messages or not self._goes_out_as_it_is:
-            yield from super()._sync_records(context, write_messages=write_messages)
-            return
-        writer = t.cast("PageWriter", self._tap.message_writer)
-        partitions: Sequence[Context | None] = [context] if context else self.partitions or (None,)
-        for partition in partitions:
-            self._write_starting_replication_value(partition)
-            for page in self._read(partition):
-                writer.write_records(self.name, page, datetime.now(UTC))
-            self._finalize_state(self.get_context_state(partition))
-            self._write_state_message()
-
-    def _read(self, context: Context | None) -> Iterator[Iterable[Record]]:
-        """The records, page by page; at the end the bookmark is moved."""
+    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
         event = context["event"] if context else None
         what = self.title(context)
         clock: str | None = None
         try:
             with (
                 _suspecting(event),
-                Progress(what, self.logger, self._tap.downloader) as progress,
+                Progress(what, self.logger, self.tap.downloader) as progress,
             ):
                 for number, page in enumerate(self._pages(event, context)):
                     if number == 0:
@@ -193,7 +209,7 @@ class RainFocusStream(TapStream):
         except EndpointDeniedError as denial:
             if progress.pages or self.is_trial:
                 raise
-            self._tap.skip_denied(what, denial)
+            self.tap.skip_denied(what, denial)
             return
         except UncertainEndError as uncertain:
             self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
@@ -237,11 +253,11 @@ class RainFocusStream(TapStream):
     def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
         if not self.searched:
             params = self._params(event, DUMP_PAGE_SIZE)
-            return self._whole(self._tap.dumps.pages(self.call, params, self.records_key))
+            return self._whole(self.tap.dumps.pages(self.call, params, self.records_key))
         params = self._params(event, self.config["page_size"])
         if since := self._since(context):
             params["since"] = _epoch_ms(since)
-        return self._tap.downloader.pages(self.call, params, self.records_key)
+        return self.tap.downloader.pages(self.call, params, self.records_key)
 
     def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
         named = {self.config["event_parameter"]: event} if event else {}
@@ -250,7 +266,7 @@ class RainFocusStream(TapStream):
     def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:
             if len(page.records) >= DUMP_PAGE_SIZE:
-                self._tap.warn_once(
+                self.tap.warn_once(
                     f"Stream {self.name}: the dump of {len(page.records):,} records is as long as "
                     "it can be and may be cut off; setting endpoints can name a search call."
                 )
@@ -280,7 +296,7 @@ class RainFocusStream(TapStream):
         }
 
     def _derived_id(self, shaped: Groups, event: str | None) -> str:
-        self._tap.warn_once(
+        self.tap.warn_once(
             f"Stream {self.name}: a record came without {self._id_path[1]}; "
             "its _id is a hash of its content."
         )

@@ -61,7 +61,7 @@ class SessionTimes(RainFocusStream):
         about = {key: session.get(key) for key in ("sessionId", "externalId", "code", "title")}
         for time in read_list(session.get("times") or []):
             if not isinstance(time, dict):
-                self._tap.warn_once("A time of a session is not an object and is left out.")
+                self.tap.warn_once("A time of a session is not an object and is left out.")
                 continue
             yield {**time, **_on_date(time), "session": about}
 

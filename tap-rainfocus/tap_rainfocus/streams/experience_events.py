@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import typing as t
 from contextlib import closing
-from datetime import UTC, datetime
 
 import orjson
 from rainfocus_client.errors import SettingsError
@@ -18,7 +17,7 @@ from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context
 
@@ -26,7 +25,6 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.inbox.models import Row
     from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.schema.normalization import Groups
-    from tap_rainfocus.streams.writer import PageWriter
     from tap_rainfocus.tap import TapRainFocus
 
 ROWS_AT_ONCE = 50
@@ -47,7 +45,7 @@ class ExperienceEvents(TapStream):
         """Set up the stream; the inbox is opened when it is read."""
         codes = tuple(tap.config["custom_attributes"])
         groups = tuple(group.with_attributes(codes) for group in xdm.EXPERIENCE)
-        super().__init__(tap=tap, schema=xdm.experience_schema(groups))
+        super().__init__(tap, xdm.experience_schema(groups))
         self.replication_key = _SEQUENCE
         self.selected_by_default = bool(tap.config.get("inbox_url"))
         self._shape = Shaper(
@@ -62,36 +60,17 @@ class ExperienceEvents(TapStream):
     def is_sorted(self) -> bool:
         return True
 
+    @property
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        for rows in self._chunks():
-            yield from map(self._record, rows)
+    def config(self) -> Mapping[str, t.Any]:
+        """Without `start_date`: a sequence is not a time."""
+        return {name: value for name, value in super().config.items() if name != "start_date"}
 
     @override
-    def _sync_records(
-        self, context: Context | None = None, *, write_messages: bool = True
-    ) -> t.Generator[Record, t.Any, t.Any]:
-        """Write chunk by chunk; event by event only where the SDK has to look at each.
-
-        Nobody asks a stream that is synced for the records it yields.
-        """
-        if not write_messages or not self._goes_out_as_it_is:
-            yield from super()._sync_records(context, write_messages=write_messages)
-            return
-        writer = t.cast("PageWriter", self._tap.message_writer)
-        since_state = 0
+    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
         for rows in self._chunks():
-            writer.write_records(self.name, map(self._record, rows), datetime.now(UTC))
+            yield map(self._record, rows)
             self._move_bookmark(rows[-1].sequence)
-            since_state += len(rows)
-            if since_state >= self.STATE_MSG_FREQUENCY:
-                self._write_state_message()
-                since_state = 0
-        self._write_state_message()
-
-    @override
-    def _write_starting_replication_value(self, context: Context | None) -> None:
-        """No start date: a sequence is not a time."""
 
     def _chunks(self) -> Iterator[list[Row]]:
         """The rows after the bookmark, up to the last one that is there now."""
@@ -144,7 +123,7 @@ class ExperienceEvents(TapStream):
             record = _assemble(row, identity, self._shape(self._with_groups_first(payload)))
             orjson.dumps(record)  # it may be nested too deep to be written
         except Exception as error:  # noqa: BLE001, one event must not keep all others back
-            self._tap.warn_once(
+            self.tap.warn_once(
                 f"Stream {self.name}: an event cannot be read ({type(error).__name__}); such "
                 "events come with their _id and the time they were received."
             )
@@ -167,11 +146,9 @@ class ExperienceEvents(TapStream):
                     rest[key] = value
             elif key in _GROUPS:
                 if value not in (None, ""):
-                    self._tap.warn_once(
-                        f"A value of {key} cannot be read; such values become null."
-                    )
+                    self.tap.warn_once(f"A value of {key} cannot be read; such values become null.")
             elif key in _OURS:
-                self._tap.warn_once(
+                self.tap.warn_once(
                     f"Stream {self.name}: field {key} of an event is left out, "
                     "since the stream has one of its own."
                 )
