@@ -14,8 +14,6 @@ from target_rainfocus_attendees.mapping.consent import Consent
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from target_rainfocus_attendees.mapping.columns import Path
     from target_rainfocus_attendees.models import Message
     from target_rainfocus_attendees.run import Load
@@ -30,7 +28,7 @@ class AttendeeSink(RecordSink):
         target: TargetRainFocusAttendees,
         stream_name: str,
         schema: Message,
-        key_properties: Sequence[str] | None,
+        key_properties: list[str] | tuple[str, ...] | None,
     ) -> None:
         """Find the fields in the stream's schema.
 

@@ -37,9 +37,10 @@ def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
     wanted: t.Any = error.validator_value
     match error.validator:
         case "required":
-            missing = [
-                key for key in wanted if key not in t.cast("dict[str, t.Any]", error.instance)
-            ]
+            given = t.cast("dict[str, t.Any]", error.instance)
+            # In the order in which they are declared: the SDK may sort those that are required.
+            declared = t.cast("JSONSchema", error.schema)["properties"]
+            missing = [key for key in declared if key in wanted and key not in given]
             name = ", ".join(missing)
             where = " and ".join(f"{env_prefix}{key.upper()}" for key in missing)
             rule = f"is missing: set it in the config or as {where}"

@@ -24,7 +24,12 @@ class Progress:
         pages: How many there were.
     """
 
-    def __init__(self, what: str, logger: logging.Logger, downloader: Downloader) -> None:
+    def __init__(
+        self,
+        what: str,
+        logger: logging.Logger | logging.LoggerAdapter[t.Any],
+        downloader: Downloader,
+    ) -> None:
         """Get ready to tell about `what`."""
         self.records = 0
         self.pages = 0
