@@ -39,3 +39,11 @@ def parse_json(text: bytes | str, *, replace: bool = True) -> object:
         if not replace:
             return value
         return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def parse_body(content: bytes) -> object:
+    """The JSON value in a reply, None where it is not JSON."""
+    try:
+        return parse_json(content)
+    except ValueError:
+        return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rainfocus_sandbox.data.customer import API_PROFILE, CLIENT_ID, CLIENT_SECRET, ORG_ID
 from rainfocus_sandbox.seed import Sizes
-from rainfocus_sandbox.server.http import HOST, Server, listen, open_seeded
+from rainfocus_sandbox.server.http import HOST, SandboxServer, listen, open_seeded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class RunningSandbox:
 def running(database: Path, *, sizes: Sizes = SMALL) -> Iterator[RunningSandbox]:
     """Run a sandbox over `database` on a free port, in a thread, until the block ends."""
     with listen(0) as listening, open_seeded(database, sizes) as store:
-        server = Server(store)
+        server = SandboxServer(store)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         try:

@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from tap_rainfocus.api.client import RainFocusClient
 from tap_rainfocus.api.pagination import Downloader
-from tap_rainfocus.api.shared_downloads import Dumps
+from tap_rainfocus.api.shared_downloads import SharedDownloads
 from tap_rainfocus.settings import SETTINGS, check_own_settings, event_codes, reads_inbox_only
 from tap_rainfocus.streams.base import RainFocusStream
 from tap_rainfocus.streams.connection_test import try_streams
@@ -155,9 +155,9 @@ class TapRainFocus(RainFocusPlugin, Tap):
         return Downloader(client, self.config["max_retries"], self.logger)
 
     @cached_property
-    def dumps(self) -> Dumps:
+    def shared_downloads(self) -> SharedDownloads:
         """The downloads that streams share."""
-        return Dumps(self.downloader, [stream.call for stream in self._asking])
+        return SharedDownloads(self.downloader, [stream.call for stream in self._asking])
 
     @override
     def handle_signal(self, number: int, frame: FrameType | None) -> None:

@@ -11,8 +11,8 @@ from rainfocus_client.errors import RainFocusError
 from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
-from target_rainfocus_attendees.delivery.dispatcher import Delivery
-from target_rainfocus_attendees.delivery.dry_run import Rehearsal
+from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
+from target_rainfocus_attendees.delivery.dry_run import DryRun
 from target_rainfocus_attendees.files import named_path
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from target_rainfocus_attendees.delivery.dispatcher import Store
+    from target_rainfocus_attendees.delivery.dispatcher import ProfileStore
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.input.checkpoints import State
     from target_rainfocus_attendees.input.signals import Stop
@@ -39,7 +39,7 @@ class NotStoredError(RainFocusError):
     """The input was read to its end, but some records are not stored."""
 
 
-class Load:
+class Run:
     """What one run knows and does; used from one thread."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Load:
             self._activations = ActivationLog(log) if log else None
             if self._activations:
                 opened.callback(self._activations.close)
-            self._delivery = _delivery(settings, ledger, stop)
+            self._dispatcher = _dispatcher(settings, ledger, stop)
             self._opened = opened.pop_all()
 
     @property
@@ -129,7 +129,7 @@ class Load:
             else:
                 if profile.dropped:
                     self._summary.dropped(profile.dropped)
-                self._delivery.submit(Item(number, profile, source))
+                self._dispatcher.submit(Item(number, profile, source))
         self._progress()
 
     def state(self, state: State) -> None:
@@ -145,7 +145,7 @@ class Load:
         """
         self._collect()
         self._check()
-        self._delivery.check()
+        self._dispatcher.check()
         self._checkpoint()
 
     def complete(self) -> None:
@@ -157,7 +157,7 @@ class Load:
                 are not stored.
         """
         self._input_ended = True
-        self._delivery.flush()
+        self._dispatcher.flush()
         self._collect()
         self._check()
         self._resume()
@@ -191,8 +191,8 @@ class Load:
         with self._opened:
             if drain:
                 with suppress(Exception, SystemExit):
-                    self._delivery.flush()
-            self._delivery.close()
+                    self._dispatcher.flush()
+            self._dispatcher.close()
             self._collect()
             for warning in self._summary.warnings():
                 self._logger.warning("%s", warning)
@@ -237,7 +237,7 @@ class Load:
             self._checkpoint()
 
     def _collect(self) -> None:
-        for delivered in self._delivery.delivered():
+        for delivered in self._dispatcher.delivered():
             if delivered.outcome is Outcome.REJECTED:
                 self._summary.refused(Outcome.REJECTED, delivered.receipt.reason)
                 self._suspended.append(delivered)
@@ -288,21 +288,21 @@ class Load:
             self._activations.flush()
 
 
-def _delivery(
+def _dispatcher(
     settings: Mapping[str, t.Any], ledger: Ledger | None, stop: Stop
-) -> Delivery | Rehearsal:
+) -> Dispatcher | DryRun:
     if settings["dry_run"]:
-        return Rehearsal(settings, ledger, named_path(settings, "dry_run_path"), stop.heeded)
+        return DryRun(settings, ledger, named_path(settings, "dry_run_path"), stop.heeded)
 
-    def open_store() -> Store:
+    def open_store() -> ProfileStore:
         store = AttendeeStore(settings)
         if not ledger:
             return store
-        from target_rainfocus_attendees.delivery.deduplication import RememberingStore  # noqa: PLC0415
+        from target_rainfocus_attendees.delivery.deduplication import DeduplicatingStore  # noqa: PLC0415
 
-        return RememberingStore(store, ledger)
+        return DeduplicatingStore(store, ledger)
 
-    return Delivery(open_store, settings["concurrency"], stop.heed)
+    return Dispatcher(open_store, settings["concurrency"], stop.heed)
 
 
 def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:

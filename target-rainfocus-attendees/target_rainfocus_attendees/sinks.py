@@ -16,7 +16,7 @@ from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileRea
 if t.TYPE_CHECKING:
     from target_rainfocus_attendees.mapping.columns import Path
     from target_rainfocus_attendees.models import Message
-    from target_rainfocus_attendees.run import Load
+    from target_rainfocus_attendees.run import Run
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
 
@@ -36,7 +36,7 @@ class AttendeeSink(RecordSink):
             SettingsError: The stream is to be loaded and cannot be.
         """
         super().__init__(target, stream_name, schema, key_properties)
-        self._load: Load = target.load
+        self._run: Run = target.run
         self._reader = self._make_reader(schema)
 
     @override
@@ -49,9 +49,9 @@ class AttendeeSink(RecordSink):
             msg = f"A record of stream {self.stream_name} lacks its key {', '.join(missing)}."
             raise MissingKeyError(msg)
         if self._reader:
-            self._load.record(record, self._reader, context["source"])
+            self._run.record(record, self._reader, context["source"])
         else:
-            self._load.skip()
+            self._run.skip()
 
     def _make_reader(self, schema: Message) -> ProfileReader | None:
         if self._chosen and self.stream_name not in self._chosen:

@@ -21,7 +21,7 @@ from target_rainfocus_attendees.input.lines import lines
 from target_rainfocus_attendees.input.messages import MessageReader, UnknownStreamError
 from target_rainfocus_attendees.input.signals import Stop
 from target_rainfocus_attendees.models import Source
-from target_rainfocus_attendees.run import Load, NotStoredError
+from target_rainfocus_attendees.run import NotStoredError, Run
 from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
 from target_rainfocus_attendees.sinks import AttendeeSink
 
@@ -67,9 +67,9 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         self.max_parallelism = 1
 
     @cached_property
-    def load(self) -> Load:
+    def run(self) -> Run:
         """The run that all sinks take part in."""
-        return Load(self.config, self._put_out, self.logger, self._stop)
+        return Run(self.config, self._put_out, self.logger, self._stop)
 
     @classmethod
     @override
@@ -92,27 +92,27 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         source = file_input or sys.stdin
         target.check_input(source)
         try:
-            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, target.load.idle)))
+            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, target.run.idle)))
             target.process_endofpipe()
         except NotStoredError:
             raise
         except (MapExpressionError, StreamMapConfigError) as error:
-            target.load.end()
+            target.run.end()
             msg = "A stream map cannot be used: check the names and expressions in stream_maps."
             raise SettingsError(msg) from error
         except SystemExit as stop:
-            target.load.end()
-            if target.load.finished:
-                target.load.conclude()
+            target.run.end()
+            if target.run.finished:
+                target.run.conclude()
                 return
             cls.logger.error(  # noqa: TRY400
-                "Stopped by a signal (exit code %s). %s", stop.code, target.load.progress_text()
+                "Stopped by a signal (exit code %s). %s", stop.code, target.run.progress_text()
             )
             raise
         except Exception as error:
-            target.load.end(drain=True)
+            target.run.end(drain=True)
             if isinstance(error, RainFocusError):
-                msg = f"{error} {target.load.progress_text()}"
+                msg = f"{error} {target.run.progress_text()}"
                 raise RainFocusError(msg) from error
             raise
 
@@ -141,7 +141,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         for stream in self.config.get("streams") or ():
             if not self.sink_exists(stream):
                 self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
-        self.load.complete()
+        self.run.complete()
 
     @classmethod
     @override
@@ -165,7 +165,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
                 is_filtered = False
                 self.get_sink(stream_map.stream_alias).process_record(record, context)
         if is_filtered:
-            self.load.filter()
+            self.run.filter()
 
     @staticmethod
     def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
@@ -181,7 +181,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @override
     def _process_state_message(self, message_dict: Message) -> None:
         self._messages.assert_line_requires(message_dict, {"value"})
-        self.load.state(message_dict["value"])
+        self.run.state(message_dict["value"])
 
     @staticmethod
     def _put_out(state: Message) -> None:

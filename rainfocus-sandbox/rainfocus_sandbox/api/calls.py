@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from rainfocus_sandbox.api.envelopes import (
-    Reply,
+    Envelope,
     bad_email,
     email_taken,
     malformed,
@@ -46,10 +46,10 @@ class Call:
 
     method: str
     endpoint: str
-    answer: Callable[[Store, Arguments], Reply]
+    answer: Callable[[Store, Arguments], Envelope]
 
 
-def _search(entity: Entity, store: Store, arguments: Arguments) -> Reply:
+def _search(entity: Entity, store: Store, arguments: Arguments) -> Envelope:
     """Answer a search page by page.
 
     Assumptions: the largest page is 10,000 records and larger sizes mean that; `since` compares
@@ -79,7 +79,7 @@ def _search(entity: Entity, store: Store, arguments: Arguments) -> Reply:
     return success(*members, records=len(page))
 
 
-def _dump(entity: Entity, store: Store, arguments: Arguments) -> Reply:
+def _dump(entity: Entity, store: Store, arguments: Arguments) -> Envelope:
     """Answer a dump.
 
     Assumption: without `pageSize` it ends after 1000 records (inferred, docs/rainfocus-api.md §5).
@@ -90,7 +90,7 @@ def _dump(entity: Entity, store: Store, arguments: Arguments) -> Reply:
     return success(b'"data":[%s]' % b",".join(bodies), records=len(bodies))
 
 
-def _load(store: Store, arguments: Arguments) -> Reply:
+def _load(store: Store, arguments: Arguments) -> Envelope:
     attendee_id = arguments.query.get("attendeeId")
     if not attendee_id:
         raise missing(parameter="attendeeId")
@@ -100,7 +100,7 @@ def _load(store: Store, arguments: Arguments) -> Reply:
     return success(b'"data":%s' % body, records=1)
 
 
-def _store(store: Store, arguments: Arguments) -> Reply:
+def _store(store: Store, arguments: Arguments) -> Envelope:
     """Create or update the attendee with that e-mail address.
 
     Assumption: e-mail is the only match key, within the event, lower case and trimmed. Assumption:
@@ -118,7 +118,7 @@ def _store(store: Store, arguments: Arguments) -> Reply:
     return _stored(attendee_id)
 
 
-def _update(store: Store, arguments: Arguments) -> Reply:
+def _update(store: Store, arguments: Arguments) -> Envelope:
     """Update an attendee who exists.
 
     Assumption: `attendeeId` is the key when it is sent, and an e-mail address beside it is the
@@ -140,7 +140,7 @@ def _update(store: Store, arguments: Arguments) -> Reply:
     return _stored(attendee_id)
 
 
-def _stored(attendee_id: str) -> Reply:
+def _stored(attendee_id: str) -> Envelope:
     """Tell the id.
 
     Assumption: the reply of a store is not public; v2 `attendee/update` gives `attendeeId`.

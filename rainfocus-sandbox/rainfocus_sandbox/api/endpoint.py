@@ -12,8 +12,8 @@ from starlette.responses import Response
 from rainfocus_sandbox.api.calls import CALLS, Arguments, Call
 from rainfocus_sandbox.api.envelopes import (
     JSON,
+    Envelope,
     RefusalError,
-    Reply,
     bad_body,
     bad_token,
     denied,
@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from rainfocus_sandbox.data.customer import Profile
+    from rainfocus_sandbox.data.customer import APIProfile
     from rainfocus_sandbox.data.store import LoggedCall, Store
 
 _PATH = re.compile(r"/api/[^/]+/v3/(?P<call>[^/]+/[^/]+)")
@@ -59,7 +59,7 @@ class Api:
         entry.records = reply.records
         await Response(reply.body, reply.status, media_type=JSON)(scope, receive, send)
 
-    async def _answer(self, call: Call, request: Request, entry: LoggedCall) -> Reply:
+    async def _answer(self, call: Call, request: Request, entry: LoggedCall) -> Envelope:
         if request.scope["path"].split("/")[2] != ORG_ID:
             raise malformed(
                 parameter="orgId"
@@ -72,7 +72,7 @@ class Api:
         entry.event = self._event(profile, request.query_params.get("event", body.get("event")))
         return call.answer(self._store, Arguments(entry.event, request.query_params, body))
 
-    def _event(self, profile: Profile, named: object) -> str:
+    def _event(self, profile: APIProfile, named: object) -> str:
         """Return the event of a call, named by it or given by the profile.
 
         Assumption: the parameter's name is `event`, in the query or in the body, and a profile
@@ -97,7 +97,7 @@ def call_of(scope: Scope) -> str | None:
     return path["call"] if path and call and call.method == scope["method"] else None
 
 
-def profile_of(store: Store, request: Request) -> Profile:
+def profile_of(store: Store, request: Request) -> APIProfile:
     """Return the profile behind the Bearer token, else behind the `apiProfile` header.
 
     Raises:

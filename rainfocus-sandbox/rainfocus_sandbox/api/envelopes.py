@@ -10,7 +10,7 @@ JSON = "application/json;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Envelope:
     """A reply: its body, and what the API log says of it."""
 
     body: bytes
@@ -25,17 +25,17 @@ class RefusalError(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         """Refuse with HTTP `status` and responseCode `code`."""
         super().__init__(message)
-        self.reply = Reply(
+        self.reply = Envelope(
             orjson.dumps({"responseCode": code, "responseMessage": message}),
             status=status,
             code=code,
         )
 
 
-def success(*members: bytes, records: int) -> Reply:
+def success(*members: bytes, records: int) -> Envelope:
     """Return the success envelope around `members`, each a JSON `"name":value` pair."""
     envelope = b'"responseCode":"0","responseMessage":"Success"'
-    return Reply(b"{" + b",".join((envelope, *members)) + b"}", records)
+    return Envelope(b"{" + b",".join((envelope, *members)) + b"}", records)
 
 
 def missing(*, parameter: str) -> RefusalError:

@@ -20,7 +20,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class APIProfile:
     """An API profile: either client credentials or a token, and the one event it sees, if bound.
 
     `name` is what the API log and the endpoint switches call it; it is no secret.
@@ -38,7 +38,7 @@ THIS_YEAR = Event("summit26", "Acme Summit 2026")
 EVENTS = (LAST_YEAR, THIS_YEAR)
 
 PROFILES = (
-    Profile("oauth-global", client_id=CLIENT_ID, client_secret=CLIENT_SECRET),
-    Profile("api-global", token=API_PROFILE),
-    Profile("api-summit25", token=EVENT_API_PROFILE, event=LAST_YEAR.code),
+    APIProfile("oauth-global", client_id=CLIENT_ID, client_secret=CLIENT_SECRET),
+    APIProfile("api-global", token=API_PROFILE),
+    APIProfile("api-summit25", token=EVENT_API_PROFILE, event=LAST_YEAR.code),
 )

@@ -15,7 +15,7 @@ from itertools import islice
 import orjson
 
 from rainfocus_sandbox.data.clock import iso, now_ms
-from rainfocus_sandbox.data.customer import Event, Profile
+from rainfocus_sandbox.data.customer import APIProfile, Event
 from rainfocus_sandbox.data.ids import new_id
 from rainfocus_sandbox.data.merge import Record, merge
 from rainfocus_sandbox.errors import SandboxError
@@ -44,7 +44,7 @@ _INSERT_RECORD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredRow:
     """A record on its way into the database, with the columns that calls search by."""
 
     body: Record
@@ -153,7 +153,7 @@ class Store:
             self._hashed_up_to = 0
             self._db.executescript(_SCHEMA)
 
-    def add(self, event: str, entity: Entity, rows: Iterable[Row]) -> None:
+    def add(self, event: str, entity: Entity, rows: Iterable[StoredRow]) -> None:
         """Append `rows`, however many, and commit them in chunks."""
         values = (
             (event, entity, r.attendee_id, r.email, r.modified_ms, _text(r.body)) for r in rows
@@ -163,7 +163,7 @@ class Store:
                 self._db.executemany(_INSERT_RECORD, chunk)
                 self._db.commit()
 
-    def found(self, events: Iterable[Event], profiles: Iterable[Profile]) -> None:
+    def found(self, events: Iterable[Event], profiles: Iterable[APIProfile]) -> None:
         """Enter the customer, which is what makes the database count as seeded."""
         with self._lock:
             self._db.executemany(
@@ -229,7 +229,7 @@ class Store:
         """Let every access token issued so far run out now."""
         self._change("UPDATE access_token SET expires_ms = 0")
 
-    def profile_of_access_token(self, token: str) -> Profile | None:
+    def profile_of_access_token(self, token: str) -> APIProfile | None:
         """Return the profile that `token` was issued to, unless it has expired."""
         return self._profile(
             "SELECT name, client_id, client_secret, profile.token, event FROM profile "
@@ -239,7 +239,7 @@ class Store:
             now_ms(),
         )
 
-    def profile_of_api_token(self, token: str) -> Profile | None:
+    def profile_of_api_token(self, token: str) -> APIProfile | None:
         """Return the API profile whose token is `token`."""
         return self._profile(
             "SELECT name, client_id, client_secret, token, event FROM profile WHERE token = ?",
@@ -504,9 +504,9 @@ class Store:
         with self._lock:
             self._db.execute(sql, values)
 
-    def _profile(self, sql: str, *values: str | int) -> Profile | None:
+    def _profile(self, sql: str, *values: str | int) -> APIProfile | None:
         found = self._rows(sql, *values)
-        return Profile(*found[0]) if found else None
+        return APIProfile(*found[0]) if found else None
 
     def _known_profile(self, name: str) -> None:
         if not self._rows("SELECT 1 FROM profile WHERE name = ?", name):

@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rainfocus_sandbox.api.envelopes import JSON, Reply
+from rainfocus_sandbox.api.envelopes import JSON, Envelope
 from rainfocus_sandbox.api.log import entry_of
 from rainfocus_sandbox.faults.hangup import HANG_UP
 
@@ -90,7 +90,7 @@ class Exchange:
         self._entry.records = 0
         await response(self._scope, self._receive, self._send)
 
-    async def refuse(self, reply: Reply) -> None:
+    async def refuse(self, reply: Envelope) -> None:
         """Answer an error envelope."""
         await self.answer(Response(reply.body, reply.status, media_type=JSON), reply.code)
 

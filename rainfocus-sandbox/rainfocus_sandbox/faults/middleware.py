@@ -124,7 +124,7 @@ class FaultGate:
                 status, title, headers = fault.status, f"Error {fault.status}", {}
         return Response(_HTML.format(title), status, headers, media_type="text/html")
 
-    async def _refusal(self, fault: Fault, exchange: Exchange) -> envelopes.Reply:
+    async def _refusal(self, fault: Fault, exchange: Exchange) -> envelopes.Envelope:
         """Return the error envelope of `fault`."""
         match fault.kind:
             case "expired_token":

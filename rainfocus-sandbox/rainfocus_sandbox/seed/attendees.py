@@ -8,7 +8,7 @@ import uuid
 from rainfocus_sandbox.data import attributes
 from rainfocus_sandbox.data.clock import iso, moment
 from rainfocus_sandbox.data.ids import generator, made_id
-from rainfocus_sandbox.data.store import Row
+from rainfocus_sandbox.data.store import StoredRow
 from rainfocus_sandbox.seed.pools import slug
 from rainfocus_sandbox.seed.untidy import ATTENDEE, untidy
 
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 _WEEK_MS = 7 * 24 * 3600 * 1000
 
 
-def attendees(plan: Plan, total: int, pools: Pools, seed: int) -> Iterator[Row]:
+def attendees(plan: Plan, total: int, pools: Pools, seed: int) -> Iterator[StoredRow]:
     """Make the attendees of an event one by one, each with an e-mail address of their own."""
     rng = generator(seed, plan.event.code, "attendee")
     for number in range(total):
@@ -49,7 +49,7 @@ def attendees(plan: Plan, total: int, pools: Pools, seed: int) -> Iterator[Row]:
             "modifiedDate": iso(modified_ms),
             "attributes": _attributes(rng),
         }
-        yield Row(untidy(record, ATTENDEE, rng), modified_ms, attendee_id, email)
+        yield StoredRow(untidy(record, ATTENDEE, rng), modified_ms, attendee_id, email)
 
 
 def _email(plan: Plan, number: int, person: Person) -> str:

@@ -7,7 +7,7 @@ import typing as t
 from rainfocus_sandbox.data import attributes
 from rainfocus_sandbox.data.clock import iso
 from rainfocus_sandbox.data.ids import generator, made_id
-from rainfocus_sandbox.data.store import Row
+from rainfocus_sandbox.data.store import StoredRow
 from rainfocus_sandbox.seed.pools import slug
 from rainfocus_sandbox.seed.untidy import EXHIBITOR, LEAD, untidy
 
@@ -49,7 +49,7 @@ def exhibitors(plan: Plan, total: int, pools: Pools, seed: int) -> list[Record]:
 
 def leads(
     plan: Plan, attendees: Sequence[Record], exhibitors: Sequence[Record], pools: Pools, seed: int
-) -> Iterator[Row]:
+) -> Iterator[StoredRow]:
     """Make one lead of each of `attendees`.
 
     Assumption: no public source shows a lead read in bulk (docs/rainfocus-api.md §4.6). The record
@@ -71,4 +71,6 @@ def leads(
             "createDate": iso(made_ms),
             "modifiedDate": iso(modified_ms),
         }
-        yield Row(untidy(record, LEAD, rng), modified_ms, attendee["attendeeId"], attendee["email"])
+        yield StoredRow(
+            untidy(record, LEAD, rng), modified_ms, attendee["attendeeId"], attendee["email"]
+        )

@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
 
 
-class Server(uvicorn.Server):
+class SandboxServer(uvicorn.Server):
     """The server over a store."""
 
     def __init__(self, store: Store) -> None:
@@ -98,4 +98,4 @@ def serve(database: Path, port: int, sizes: Sizes) -> None:
         open_seeded(database, sizes) as store,
         suppress(KeyboardInterrupt),
     ):
-        Server(store).run(sockets=[listening])
+        SandboxServer(store).run(sockets=[listening])

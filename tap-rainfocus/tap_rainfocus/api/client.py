@@ -15,9 +15,8 @@ import requests
 import urllib3
 from rainfocus_client.auth import ApiProfile, TokenKeeper
 from rainfocus_client.errors import RainFocusError, UnreachableError
+from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.responses import judge_token
-
-from tap_rainfocus.api.decoding import parse
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +96,7 @@ class RainFocusClient:
     def _fetch_token(self) -> Token:
         request = t.cast("OAuth", self._credentials).token_request(self._connection.token_url)
         answer = self._send("POST", request.url, request.headers, data=request.form)
-        return judge_token(answer.status, parse(answer.content), answer.headers)
+        return judge_token(answer.status, parse_body(answer.content), answer.headers)
 
     def _send(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from itertools import chain
 
 from rainfocus_client.errors import RainFocusError, RetriableError
+from rainfocus_client.lenient_json import parse_body
 
 from tap_rainfocus.schema.values import read_moment, rfc3339
 
@@ -19,7 +21,11 @@ Record: t.TypeAlias = dict[str, t.Any]
 
 _RECORDS_KEYS = ("results", "data", "items")
 _TOTALS = ("total", "totalSearchItems")
+_CURSOR = re.compile(rb'"cursor"\s*:\s*("(?:[^"\\]|\\.)+")')
 _ENVELOPE = frozenset({"responseCode", "responseMessage", "timestamp", "cursor"})
+
+LARGE = 1 << 16
+"""Bytes from which parsing a page takes long enough to ask for the next one before."""
 
 
 class UncertainEndError(RetriableError):
@@ -69,6 +75,15 @@ class Page:
             )
             raise RetriableError(msg)
         return cls(records, cursor, _clock(body, headers), total)
+
+
+def guess_cursor(content: bytes) -> str | None:
+    """The cursor of a large page that has not been parsed yet: it stands beside the records."""
+    if len(content) < LARGE:
+        return None
+    first, last = content.find(b"["), content.rfind(b"]")
+    found = _CURSOR.search(content, 0, max(first, 0)) or _CURSOR.search(content, last)
+    return t.cast("str | None", parse_body(found[1])) if found else None
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[Record] | None:

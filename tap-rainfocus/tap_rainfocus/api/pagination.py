@@ -9,11 +9,11 @@ from concurrent.futures import Future
 
 import tenacity
 from rainfocus_client.errors import RainFocusError, TokenRefusedError
+from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.responses import judge
 from rainfocus_client.retry import policy
 
-from tap_rainfocus.api.decoding import guess_cursor, parse
-from tap_rainfocus.api.pages import Page, UncertainEndError
+from tap_rainfocus.api.pages import Page, UncertainEndError, guess_cursor
 
 if t.TYPE_CHECKING:
     import logging
@@ -117,7 +117,7 @@ class _Ahead:
 
 
 def _read(call: str, answer: Answer, records_key: str) -> Page:
-    body = judge(call, answer.status, parse(answer.content), answer.headers)
+    body = judge(call, answer.status, parse_body(answer.content), answer.headers)
     return Page.from_reply(call, body, answer.headers, records_key)
 
 

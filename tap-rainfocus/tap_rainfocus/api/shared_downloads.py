@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.api.pagination import Downloader
 
 
-class Dumps:
+class SharedDownloads:
     """Hands a dump to every stream that wants it and forgets it with the last one."""
 
     def __init__(self, downloader: Downloader, calls: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ class Message(t.NamedTuple):
     fingerprint: str
 
 
-class Row(t.NamedTuple):
+class InboxRow(t.NamedTuple):
     """What was kept, with its place in the order and the time it was received (UTC)."""
 
     sequence: int

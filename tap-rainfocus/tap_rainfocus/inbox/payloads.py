@@ -38,7 +38,7 @@ LEVELS_AROUND = 8
 """Levels that a payload must leave to those who put it into records and messages."""
 
 
-def read(text: str) -> object:
+def parse_payload(text: str) -> object:
     """The value of a JSON text, read as leniently as RainFocus' replies are.
 
     Whole numbers beyond 64 bits would lose digits: they become text.
@@ -50,7 +50,7 @@ def read(text: str) -> object:
     return exact or parse_json(text)
 
 
-def parse(body: bytes | str) -> object:
+def parse_push(body: bytes | str) -> object:
     """The value of a body, which has to be UTF-8.
 
     Raises:
@@ -58,7 +58,7 @@ def parse(body: bytes | str) -> object:
             too large.
     """
     try:
-        value = read(body.decode() if isinstance(body, bytes) else body)
+        value = parse_payload(body.decode() if isinstance(body, bytes) else body)
         orjson.dumps(reduce(lambda inner, _: [inner], range(LEVELS_AROUND), value))
     except (RecursionError, TypeError) as error:
         msg = "nested too deeply, or a number too large"

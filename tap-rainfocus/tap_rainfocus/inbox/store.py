@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rainfocus_client.errors import RainFocusError, SettingsError
 
 from tap_rainfocus.inbox.database import ROWS, SEQUENCE, T, cause, is_there, open_database, transact
-from tap_rainfocus.inbox.models import Kept, Message, Row
+from tap_rainfocus.inbox.models import InboxRow, Kept, Message
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,7 +85,7 @@ class Inbox:
         """
         return self._write(lambda connection: _append(connection, messages)) if messages else []
 
-    def read(self, after: int, limit: int) -> list[Row]:
+    def read(self, after: int, limit: int) -> list[InboxRow]:
         """The first `limit` readable rows whose sequence is beyond `after`, in order.
 
         Raises:
@@ -94,7 +94,9 @@ class Inbox:
         found = self._read(
             lambda connection: connection.execute(_READ, {"after": after, "count": limit}).all()
         )
-        return [Row(sequence, _utc(received_at), *rest) for sequence, received_at, *rest in found]
+        return [
+            InboxRow(sequence, _utc(received_at), *rest) for sequence, received_at, *rest in found
+        ]
 
     def last(self) -> int:
         """The highest sequence given out, 0 if none.

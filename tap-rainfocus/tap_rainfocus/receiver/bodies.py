@@ -20,7 +20,7 @@ def read_messages(body: bytes, flow_id: str | None) -> list[Message]:
     Raises:
         ValueError: It is not JSON, nested too deeply, or too many messages.
     """
-    value = payloads.parse(body)
+    value = payloads.parse_push(body)
     found = payloads.messages(value)
     if len(found) > MOST_MESSAGES:
         raise TooManyMessagesError

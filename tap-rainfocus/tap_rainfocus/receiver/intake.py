@@ -33,7 +33,7 @@ class NoRoomError(RainFocusError):
     """More is waiting than may be held in memory."""
 
 
-class Place:
+class Reservation:
     """The room that one request takes."""
 
     def __init__(self, intake: Intake) -> None:
@@ -71,9 +71,9 @@ class Intake:
         self._called = asyncio.Event()
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self) -> Iterator[Reservation]:
         """A place in the memory, for as long as the block runs."""
-        place = Place(self)
+        place = Reservation(self)
         try:
             yield place
         finally:

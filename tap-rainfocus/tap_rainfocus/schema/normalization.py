@@ -40,7 +40,7 @@ class Destination(t.NamedTuple):
     rank: int = 1
 
 
-class Shaper:
+class Normalizer:
     """Reads records of one stream, by the declarations of its groups.
 
     A key is known by its letters and digits alone, with or without the name of its group in

@@ -22,7 +22,7 @@ from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from tap_rainfocus.api.pages import UncertainEndError
-from tap_rainfocus.schema.normalization import Shaper
+from tap_rainfocus.schema.normalization import Normalizer
 from tap_rainfocus.schema.xdm import EVENT, record_schema
 from tap_rainfocus.streams.progress import Progress
 
@@ -174,7 +174,7 @@ class RainFocusStream(TapStream):
             self.replication_key = "timestamp"
         self._id_path = (main.name, main.id_field)
         self._no_groups: Groups = {group.name: {} for group in groups}
-        self._shape = Shaper(
+        self._normalize = Normalizer(
             (*groups, EVENT),
             codes,
             self._warn_unreadable,
@@ -253,7 +253,7 @@ class RainFocusStream(TapStream):
     def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
         if not self.searched:
             params = self._params(event, DUMP_PAGE_SIZE)
-            return self._whole(self.tap.dumps.pages(self.call, params, self.records_key))
+            return self._whole(self.tap.shared_downloads.pages(self.call, params, self.records_key))
         params = self._params(event, self.config["page_size"])
         if since := self._since(context):
             params["since"] = _epoch_ms(since)
@@ -283,7 +283,7 @@ class RainFocusStream(TapStream):
             raise SettingsError(msg) from error
 
     def _record(self, raw: Record, event: str | None, clock: str | None) -> Record:
-        shaped = self._shape(raw)
+        shaped = self._normalize(raw)
         group, id_field = self._id_path
         if event:
             shaped.setdefault("event", {}).setdefault("code", event)

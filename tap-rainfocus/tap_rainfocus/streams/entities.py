@@ -9,7 +9,7 @@ import typing as t
 from typing_extensions import override
 
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Shaper, fold_key
+from tap_rainfocus.schema.normalization import Normalizer, fold_key
 from tap_rainfocus.schema.values import read_list
 from tap_rainfocus.streams.base import RainFocusStream
 
@@ -53,7 +53,7 @@ class SessionTimes(RainFocusStream):
     def __init__(self, tap: TapRainFocus) -> None:
         """Prepare to read the session that a time belongs to."""
         super().__init__(tap)
-        self._read_session = Shaper((xdm.SESSION,))
+        self._read_session = Normalizer((xdm.SESSION,))
 
     @override
     def parts(self, raw: Record) -> Iterable[Record]:

@@ -10,9 +10,9 @@ import orjson
 from rainfocus_client.errors import SettingsError
 from typing_extensions import override
 
-from tap_rainfocus.inbox.payloads import nested, payload_hash, read
+from tap_rainfocus.inbox.payloads import nested, parse_payload, payload_hash
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Shaper, fold_key
+from tap_rainfocus.schema.normalization import Normalizer, fold_key
 from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_rainfocus.api.pages import Record
-    from tap_rainfocus.inbox.models import Row
+    from tap_rainfocus.inbox.models import InboxRow
     from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.schema.normalization import Groups
     from tap_rainfocus.tap import TapRainFocus
@@ -48,7 +48,7 @@ class ExperienceEvents(TapStream):
         super().__init__(tap, xdm.experience_schema(groups))
         self.replication_key = _SEQUENCE
         self.selected_by_default = bool(tap.config.get("inbox_url"))
-        self._shape = Shaper(
+        self._normalize = Normalizer(
             (xdm.ROOT, *groups),
             codes,
             self._warn_unreadable,
@@ -72,7 +72,7 @@ class ExperienceEvents(TapStream):
             yield map(self._record, rows)
             self._move_bookmark(rows[-1].sequence)
 
-    def _chunks(self) -> Iterator[list[Row]]:
+    def _chunks(self) -> Iterator[list[InboxRow]]:
         """The rows after the bookmark, up to the last one that is there now."""
         if not self.config.get("inbox_url"):
             # Only the SDK's own test of a tap comes here: it reads every stream, selected or not.
@@ -116,11 +116,11 @@ class ExperienceEvents(TapStream):
     def _move_bookmark(self, sequence: int) -> None:
         self.stream_state.update(replication_key=_SEQUENCE, replication_key_value=sequence)
 
-    def _record(self, row: Row) -> Record:
+    def _record(self, row: InboxRow) -> Record:
         try:
-            payload = nested(t.cast("Record", read(row.payload)))
+            payload = nested(t.cast("Record", parse_payload(row.payload)))
             identity = row.transmission_id or payload_hash(payload)
-            record = _assemble(row, identity, self._shape(self._with_groups_first(payload)))
+            record = _assemble(row, identity, self._normalize(self._with_groups_first(payload)))
             orjson.dumps(record)  # it may be nested too deep to be written
         except Exception as error:  # noqa: BLE001, one event must not keep all others back
             self.tap.warn_once(
@@ -164,7 +164,7 @@ class ExperienceEvents(TapStream):
         )
 
 
-def _assemble(row: Row, identity: str, shaped: Groups) -> Record:
+def _assemble(row: InboxRow, identity: str, shaped: Groups) -> Record:
     root = shaped.pop(xdm.ROOT.name, {})
     return {
         "_id": identity,

@@ -25,7 +25,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds without a request when one at a time is still too much."""
 
 
-class Pace:
+class AdaptiveLimit:
     """Gives out turns: a request takes one and gives it back with what came of it.
 
     The number of turns is halved when RainFocus says that it is busy, cut by a third, but not below

@@ -22,9 +22,9 @@ from rainfocus_client.retry import parse_retry_after, policy, seldom
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
-from target_rainfocus_attendees.delivery.adaptive_limit import Pace
-from target_rainfocus_attendees.delivery.auth import Access
-from target_rainfocus_attendees.delivery.transport import Wire
+from target_rainfocus_attendees.delivery.adaptive_limit import AdaptiveLimit
+from target_rainfocus_attendees.delivery.auth import Authorization
+from target_rainfocus_attendees.delivery.transport import Transport
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 from target_rainfocus_attendees.models import Outcome, Receipt
 
@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_rainfocus_attendees.delivery.auth import Headers
-    from target_rainfocus_attendees.delivery.transport import Reply
+    from target_rainfocus_attendees.delivery.transport import Response
     from target_rainfocus_attendees.mapping.profiles import Fields
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
@@ -55,13 +55,13 @@ class AttendeeStore:
         connection = Connection.from_settings(settings)
         most = settings["concurrency"]
         retries = policy(settings["max_retries"], logger)
-        self._wire = Wire(
+        self._transport = Transport(
             connections=most,
             timeout=settings["request_timeout"],
             policy=retries | {"before_sleep": seldom(retries["before_sleep"])},
         )
         credentials = credentials_from_settings(settings)
-        self._access = Access(credentials, connection.token_url, self._wire)
+        self._authorization = Authorization(credentials, connection.token_url, self._transport)
         self._call = CALLS[settings["mode"]]
         # That the event code goes into the query, as in v2, is an assumption.
         event = {settings["event_parameter"]: settings["event_code"]}
@@ -69,24 +69,24 @@ class AttendeeStore:
         rate = settings.get("requests_per_second")
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
         self._hashed = settings["identity"] == HASHED_EMAIL
-        self._pace = Pace(most, self._wire.wait_for, logger)
+        self._limit = AdaptiveLimit(most, self._transport.wait_for, logger)
 
     async def __aenter__(self) -> t.Self:
         """Sign in, so that wrong credentials show before the first profile is sent."""
         try:
-            await self._access.headers()
+            await self._authorization.headers()
         except BaseException:
-            await self._wire.close()
+            await self._transport.close()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
-        await self._wire.close()
+        await self._transport.close()
 
     def halt(self) -> None:
         """Let running requests finish and begin none."""
-        self._wire.halt()
+        self._transport.halt()
 
     async def send(self, identity: str, fields: Fields) -> Receipt:  # noqa: ARG002
         """Store one profile.
@@ -99,7 +99,7 @@ class AttendeeStore:
         began = time.monotonic()
         outcome, reason, failure = Outcome.STORED, "", None
         try:
-            await self._wire.persist(request.attempt)
+            await self._transport.persist(request.attempt)
         except RefusedError as error:
             outcome, reason = Outcome.REJECTED, str(error)
         except Exception as error:  # noqa: BLE001, the receipt carries it
@@ -116,33 +116,33 @@ class AttendeeStore:
 
     async def headers(self, refused: Headers | None = None) -> Headers:
         """The headers that say who we are, renewed where they were refused."""
-        return await self._access.headers(refused=refused)
+        return await self._authorization.headers(refused=refused)
 
     async def turn(self) -> None:
         """Wait until a request may be made."""
-        await self._pace.turn()
+        await self._limit.turn()
         if self._limiter:
-            await self._wire.wait_for(self._limiter.acquire())
-            while await self._pace.rest():
-                await self._wire.wait_for(self._limiter.acquire())
+            await self._transport.wait_for(self._limiter.acquire())
+            while await self._limit.rest():
+                await self._transport.wait_for(self._limiter.acquire())
 
-    async def post(self, body: bytes, headers: Headers) -> Reply:
+    async def post(self, body: bytes, headers: Headers) -> Response:
         """Make one request, and let the pace learn from how it ends."""
         began = time.monotonic()
         try:
-            reply = await self._wire.post(self._url, body, headers | JSON)
+            reply = await self._transport.post(self._url, body, headers | JSON)
         except BaseException:
-            self._pace.failed()
+            self._limit.failed()
             raise
         if reply.status in BUSY:
-            self._pace.refused(reply.status, parse_retry_after(reply.headers))
+            self._limit.refused(reply.status, parse_retry_after(reply.headers))
         elif reply.status < HTTPStatus.BAD_REQUEST and response_code(reply.body) in GOOD:
-            self._pace.answered(time.monotonic() - began)
+            self._limit.answered(time.monotonic() - began)
         else:
-            self._pace.failed()
+            self._limit.failed()
         return reply
 
-    def judge(self, reply: Reply) -> None:
+    def judge(self, reply: Response) -> None:
         """See that RainFocus took the profile.
 
         Raises:

@@ -12,19 +12,19 @@ from yarl import URL
 if t.TYPE_CHECKING:
     from rainfocus_client.auth import Credentials, Token, TokenRequest
 
-    from target_rainfocus_attendees.delivery.transport import Wire
+    from target_rainfocus_attendees.delivery.transport import Transport
 
 Headers: t.TypeAlias = dict[str, str]
 
 
-class Access:
+class Authorization:
     """Holds the credentials, and for OAuth the one access token of the process."""
 
-    def __init__(self, credentials: Credentials, token_url: str, wire: Wire) -> None:
+    def __init__(self, credentials: Credentials, token_url: str, transport: Transport) -> None:
         """Fetch tokens at `token_url`; to be made inside the loop that uses it."""
         self._credentials = credentials
         self._token_url = token_url
-        self._wire = wire
+        self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._keeper = TokenKeeper(self._fetch)
@@ -51,12 +51,12 @@ class Access:
     def _fetch(self) -> Token:
         """Get a token; called by the keeper, in a thread beside the loop."""
         return asyncio.run_coroutine_threadsafe(
-            self._wire.persist(self._exchange), self._loop
+            self._transport.persist(self._exchange), self._loop
         ).result()
 
     async def _exchange(self) -> Token:
         request: TokenRequest = t.cast("OAuth", self._credentials).token_request(self._token_url)
-        reply = await self._wire.post(URL(request.url), request.form, request.headers)
+        reply = await self._transport.post(URL(request.url), request.form, request.headers)
         return judge_token(reply.status, reply.body, reply.headers)
 
 

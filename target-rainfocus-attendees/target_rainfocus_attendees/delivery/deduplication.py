@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.mapping.profiles import Fields
 
 
-class RememberingStore:
+class DeduplicatingStore:
     """Asks the ledger before it sends, and tells it what was stored.
 
     Whoever waits for the ledger at the same time shares one transaction.

@@ -8,7 +8,7 @@ import threading
 import typing as t
 
 from target_rainfocus_attendees.delivery.transport import HaltedError
-from target_rainfocus_attendees.mapping.profiles import merge
+from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome
 
 if t.TYPE_CHECKING:
@@ -33,7 +33,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 """How often a caller that waits looks for a signal: one cannot wake it safely."""
 
 
-class Store(t.Protocol):
+class ProfileStore(t.Protocol):
     """Where profiles go, one at a time."""
 
     async def __aenter__(self) -> t.Self:
@@ -49,7 +49,7 @@ class Store(t.Protocol):
         """Let running requests finish and begin none."""
 
 
-class Delivery:
+class Dispatcher:
     """A loop in a thread of its own that keeps its workers busy while the caller reads on.
 
     The caller's thread uses `submit`, `flush`, `outcomes` and `close`; all else happens in the
@@ -57,7 +57,10 @@ class Delivery:
     """
 
     def __init__(
-        self, open_store: Callable[[], Store], concurrency: int, heed_signals: Callable[[], None]
+        self,
+        open_store: Callable[[], ProfileStore],
+        concurrency: int,
+        heed_signals: Callable[[], None],
     ) -> None:
         """Start nothing yet: the first profile does.
 
@@ -80,7 +83,7 @@ class Delivery:
         self._delivered: list[Delivered] = []
         self._failure: Exception | None = None
         # Touched in the loop only; the queue holds who can be sent for, None ends a worker.
-        self._store: Store | None = None
+        self._store: ProfileStore | None = None
         self._waiting: dict[str, list[Item]] = {}
         self._in_flight: set[str] = set()
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
@@ -167,7 +170,7 @@ class Delivery:
             while await self._ready.get():
                 """Take no more; the caller learns of the failure and closes."""
 
-    async def _worker(self, store: Store) -> None:
+    async def _worker(self, store: ProfileStore) -> None:
         while identity := await self._ready.get():
             if self._halted:
                 continue
@@ -183,8 +186,8 @@ class Delivery:
             if identity in self._waiting:
                 self._ready.put_nowait(identity)
 
-    async def _deliver(self, store: Store, identity: str, items: list[Item]) -> None:
-        receipt = await store.send(identity, merge(item.profile for item in items))
+    async def _deliver(self, store: ProfileStore, identity: str, items: list[Item]) -> None:
+        receipt = await store.send(identity, merge_profiles(item.profile for item in items))
         if receipt.failure:
             self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
             raise receipt.failure

@@ -25,8 +25,8 @@ BATCH = 500
 """Profiles that the ledger is asked for at a time."""
 
 
-class Rehearsal:
-    """Takes profiles as `Delivery` does; signs in, so that wrong credentials show."""
+class DryRun:
+    """Takes profiles as `Dispatcher` does; signs in, so that wrong credentials show."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import tenacity
 from rainfocus_client.errors import RetriableError
-from rainfocus_client.lenient_json import parse_json
+from rainfocus_client.lenient_json import parse_body
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
@@ -37,7 +37,7 @@ class HaltedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """What a server answered; `body` is None where it is not JSON."""
 
     status: int
@@ -45,7 +45,7 @@ class Reply:
     headers: Mapping[str, str]
 
 
-class Wire:
+class Transport:
     """A pool of connections that all retries, waits and faults go through."""
 
     def __init__(self, *, connections: int, timeout: float, policy: Policy) -> None:
@@ -109,7 +109,9 @@ class Wire:
         if self._halted.is_set():
             raise HaltedError
 
-    async def post(self, url: URL, data: bytes | dict[str, str], headers: dict[str, str]) -> Reply:
+    async def post(
+        self, url: URL, data: bytes | dict[str, str], headers: dict[str, str]
+    ) -> Response:
         """Send `data` once.
 
         Raises:
@@ -130,7 +132,7 @@ class Wire:
                 "check api_url, token_url and the network."
             )
             raise RetriableError(msg) from error
-        return Reply(response.status, _parsed(content), response.headers)
+        return Response(response.status, parse_body(content), response.headers)
 
     def _proxy(self, url: URL) -> Proxy:
         """The proxy that the environment names for an address.
@@ -155,10 +157,3 @@ def _environment_proxy(url: str) -> Proxy:
     proxy_auth = aiohttp.BasicAuth.from_url(proxy)
     headers = {"Proxy-Authorization": proxy_auth.encode()} if proxy_auth else {}
     return Proxy(proxy=proxy.with_user(None), proxy_headers=headers)
-
-
-def _parsed(content: bytes) -> object:
-    try:
-        return parse_json(content)
-    except ValueError:
-        return None

@@ -127,7 +127,7 @@ class ProfileReader:
         return text.lower(), {EMAIL: text}
 
 
-def merge(profiles: Iterable[Profile]) -> Fields:
+def merge_profiles(profiles: Iterable[Profile]) -> Fields:
     """The fields that one person's profiles amount to: the last value of each wins."""
     merged: Fields = {}
     for profile in profiles:

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 import requests
-from rainfocus_sandbox.data.store import Row
+from rainfocus_sandbox.data.store import StoredRow
 from rainfocus_sandbox.seed import Sizes
 from rainfocus_sandbox.testing import running
 
@@ -77,8 +77,10 @@ def test_changes_between_pages_neither_skip_nor_repeat(
 def test_default_and_largest_page_size(tmp_path: Path) -> None:
     none = Sizes(attendees=0, sessions=0, exhibitors=0, leads=5, speakers=0)
     with running(tmp_path / "many.db", sizes=none) as sandbox:
-        sandbox.store.add("summit25", "attendee", [Row({}, 0, "id", "ann@example.com")] * 10_001)
-        sandbox.store.add("summit25", "session", [Row({}, 0)] * 1_001)
+        sandbox.store.add(
+            "summit25", "attendee", [StoredRow({}, 0, "id", "ann@example.com")] * 10_001
+        )
+        sandbox.store.add("summit25", "session", [StoredRow({}, 0)] * 1_001)
 
         def size(call: str, records: str, **query: int) -> int:
             reply = requests.get(

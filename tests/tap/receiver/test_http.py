@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver import intake
 from tap_rainfocus.receiver.http import protocol
-from tap_rainfocus.receiver.http.server import Server, listen
+from tap_rainfocus.receiver.http.server import ReceiverServer, listen
 from tap_rainfocus.receiver.settings import Settings
 
 if t.TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Receiver:
 def running(path: Path, *, token: str = "", body_timeout: float = 30) -> Iterator[Receiver]:
     settings = Settings(f"sqlite:///{path}", INLET, token, HOST, 0)
     with closing(Inbox(settings.inbox_url)) as inbox, listen(HOST, 0) as listening:
-        server = Server(settings, inbox, body_timeout=body_timeout)
+        server = ReceiverServer(settings, inbox, body_timeout=body_timeout)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         try:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tap_rainfocus.schema import values, xdm
-from tap_rainfocus.schema.normalization import Shaper
+from tap_rainfocus.schema.normalization import Normalizer
 
 GROUPS = {
     "attendees": (xdm.ATTENDEE, xdm.EVENT),
@@ -235,33 +235,33 @@ def test_attributes(value: object, attributes: object) -> None:
     ids=repr,
 )  # fmt: skip
 def test_spellings(stream: str, raw: dict[str, t.Any], shaped: dict[str, t.Any]) -> None:
-    assert Shaper(GROUPS[stream])(raw) == shaped
+    assert Normalizer(GROUPS[stream])(raw) == shaped
 
 
 def test_an_unreadable_value_warns_once_a_field() -> None:
     warned: list[str] = []
-    shape = Shaper(GROUPS["sessions"], warn=warned.append)
+    normalize = Normalizer(GROUPS["sessions"], warn=warned.append)
     lengths: list[object] = ["long", "longer", [], "90"]
     for length in lengths:
-        shape({"sessionId": "1", "length": length, "published": "maybe"})
+        normalize({"sessionId": "1", "length": length, "published": "maybe"})
     assert warned == ["session.length", "session.published"]
 
 
 def test_what_a_table_has_no_column_for_is_left_out_and_told_once() -> None:
     told: list[str] = []
-    shape = Shaper(GROUPS["attendees"], leave_out=told.append)
+    normalize = Normalizer(GROUPS["attendees"], leave_out=told.append)
     for _ in range(2):
         raw = {"email": "a@b.c", "Email": "d@e.f", "shoe": 43, "event": {"code": "e", "hall": 1}}
-        assert shape(raw) == {"attendee": {"email": "a@b.c"}, "event": {"code": "e"}}
+        assert normalize(raw) == {"attendee": {"email": "a@b.c"}, "event": {"code": "e"}}
     assert told == ["attendee.shoe", "event.hall"]
 
 
 def test_a_custom_attribute_is_promoted() -> None:
-    shape = Shaper((xdm.ATTENDEE.with_attributes(["diet", "shoe"]),), ("diet", "shoe"))
+    normalize = Normalizer((xdm.ATTENDEE.with_attributes(["diet", "shoe"]),), ("diet", "shoe"))
     attributes = [DIET, DIET | {"value": "No nuts"}, {"code": "shoe", "value": None}]
-    assert shape({"attributes": attributes})["attendee"]["diet"] == "Vegan; No nuts"
-    assert shape({"diet": 5})["attendee"] == {"diet": "5"}
-    assert "shoe" not in shape({"attributes": attributes})["attendee"]
+    assert normalize({"attributes": attributes})["attendee"]["diet"] == "Vegan; No nuts"
+    assert normalize({"diet": 5})["attendee"] == {"diet": "5"}
+    assert "shoe" not in normalize({"attributes": attributes})["attendee"]
 
 
 JSON = st.recursive(
@@ -333,10 +333,10 @@ def test_whatever_comes_in_fits_and_nothing_is_lost(stream: str, data: st.DataOb
     groups = GROUPS[stream]
     raw = data.draw(raw_records(groups))
     warned: list[str] = []
-    shaped = Shaper(groups, warn=warned.append)(raw)
+    shaped = Normalizer(groups, warn=warned.append)(raw)
     VALIDATORS[stream].validate({"_id": "1", "timestamp": None, **shaped})
     for leaf in leaves(raw, groups):
-        alone = Shaper(groups)(leaf)
+        alone = Normalizer(groups)(leaf)
         ((group, fields),) = [(g, f) for g, f in alone.items() if f]
         ((name, value),) = fields.items()
         key = next(iter(leaf[group] if isinstance(leaf.get(group), dict) else leaf))

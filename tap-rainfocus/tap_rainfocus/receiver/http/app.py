@@ -18,9 +18,9 @@ from starlette.routing import Route
 from tap_rainfocus.inbox.models import Kept
 from tap_rainfocus.receiver.bodies import MOST_MESSAGES, TooManyMessagesError, read_messages
 from tap_rainfocus.receiver.http import ingestion_replies
-from tap_rainfocus.receiver.http.ingestion_replies import Refusal, Reply
+from tap_rainfocus.receiver.http.ingestion_replies import IngestionReply, Refusal
 from tap_rainfocus.receiver.http.metrics import Metrics
-from tap_rainfocus.receiver.intake import Intake, Place
+from tap_rainfocus.receiver.intake import Intake, Reservation
 
 if t.TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,7 +123,7 @@ class Collection:
         self._metrics.answered(reply.status)
         await reply.send(send)
 
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive) -> IngestionReply:
         headers = dict(scope["headers"])
         self._admit(scope, headers)
         if b"upgrade" in headers:
@@ -152,7 +152,9 @@ class Collection:
         if scope["method"] != "POST":
             raise Refusal(405, "Use POST.", (b"allow", b"POST"))
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive, place: Place) -> bytes:
+    async def _body(
+        self, headers: dict[bytes, bytes], receive: Receive, place: Reservation
+    ) -> bytes:
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MAX_BODY:
             raise _too_large()
@@ -163,7 +165,7 @@ class Collection:
             raise Refusal(408, "The body took too long.", CLOSE) from error
 
 
-async def _chunks(receive: Receive, place: Place) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive, place: Reservation) -> AsyncIterator[bytes]:
     size, more = 0, True
     while more:
         event = await receive()

@@ -22,7 +22,7 @@ _PROCESS = secrets.token_hex(4)
 _NUMBERS = itertools.count(1)
 
 
-class Reply(t.NamedTuple):
+class IngestionReply(t.NamedTuple):
     """A status, a JSON body, and headers beyond those of every reply."""
 
     status: int
@@ -54,10 +54,10 @@ class Refusal(Exception):  # noqa: N818
             "title": title,
             "report": {"message": message},
         }
-        self.reply = Reply(status, content, headers)
+        self.reply = IngestionReply(status, content, headers)
 
 
-def single() -> Reply:
+def single() -> IngestionReply:
     """The reply to a request that has all been kept."""
     received = _now()
     content = {
@@ -65,10 +65,10 @@ def single() -> Reply:
         "xactionId": _xaction_id(received),
         "receivedTimeMs": received,
     }
-    return Reply(HTTPStatus.OK, content)
+    return IngestionReply(HTTPStatus.OK, content)
 
 
-def batch(refusals: Iterable[tuple[int, str] | None]) -> Reply:
+def batch(refusals: Iterable[tuple[int, str] | None]) -> IngestionReply:
     """The reply to a batch: for each message None, or the status and sentence it is given."""
     received = _now()
     content = {
@@ -82,7 +82,7 @@ def batch(refusals: Iterable[tuple[int, str] | None]) -> Reply:
             for refusal in refusals
         ],
     }
-    return Reply(HTTPStatus.MULTI_STATUS, content)
+    return IngestionReply(HTTPStatus.MULTI_STATUS, content)
 
 
 def _now() -> int:

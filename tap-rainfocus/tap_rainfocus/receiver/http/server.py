@@ -29,7 +29,7 @@ GRACE = 20
 """Seconds that requests have to end after the signal to stop."""
 
 
-class Server(uvicorn.Server):
+class ReceiverServer(uvicorn.Server):
     """The receiver over an inbox."""
 
     def __init__(
@@ -97,7 +97,7 @@ def serve(settings: Settings, pid_fd: int | None = None) -> None:
         LOGGER.info("Listening on http://%s/collection/…", address)
         if pid_fd is not None:
             os.write(pid_fd, f"{os.getpid()}\n{address}\n{settings.fingerprint}\n".encode())
-        Server(settings, inbox).run(sockets=[listening])
+        ReceiverServer(settings, inbox).run(sockets=[listening])
     LOGGER.info("Stopped.")
 
 
