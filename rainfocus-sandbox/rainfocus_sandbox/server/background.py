@@ -84,7 +84,7 @@ def _spawn(database: Path, port: int, sizes: Sizes, log_path: Path) -> subproces
     command = [
         sys.executable,
         "-m",
-        __package__,
+        "rainfocus_sandbox",
         f"--database={database.resolve()}",
         f"--port={port}",
         "serve",

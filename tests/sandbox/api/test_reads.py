@@ -112,7 +112,7 @@ def test_since_finds_what_changed_at_or_after(sandbox: RunningSandbox, get: Call
 def test_since_includes_its_own_millisecond(
     sandbox: RunningSandbox, get: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("store", "calls"):
+    for module in ("data.store", "api.calls"):
         monkeypatch.setattr(f"rainfocus_sandbox.{module}.now_ms", lambda: 1_800_000_000_123)
     timestamp = get("attendee/search", event="summit25").json()["timestamp"]
     attendee_id = sandbox.store.attendees("summit25")[7]["attendeeId"]
