@@ -16,7 +16,6 @@ from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.settings.sources import read_json_object
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from singer_sdk import Tap
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
@@ -89,24 +88,20 @@ class TapRainFocus(RainFocusPlugin, Tap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        try:
-            tap = cls(
-                config=config.config if config else {},
-                parse_env_config=bool(config and config.parse_env),
-                state=read_json_object("--state", _bytes(state)) if state else None,
-                catalog=_read_catalog(_bytes(catalog)) if catalog else None,
-            )
-            tap._check_selection()
-            if not tap._selected:
-                tap.logger.warning("No stream is selected: nothing to do.")
-            if click.get_current_context().meta.get(_IS_TEST):
-                try_streams(tap._selected, tap.logger)
-                return
-            gc.freeze()  # what is there now stays: the collector need not look at it again
-            tap.sync_all()
-        except (MapExpressionError, StreamMapConfigError) as error:
-            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
-            raise SettingsError(msg) from error
+        tap = cls(
+            config=config.config if config else {},
+            parse_env_config=bool(config and config.parse_env),
+            state=read_json_object("--state", _bytes(state)) if state else None,
+            catalog=_read_catalog(_bytes(catalog)) if catalog else None,
+        )
+        tap._check_selection()
+        if not tap._selected:
+            tap.logger.warning("No stream is selected: nothing to do.")
+        if click.get_current_context().meta.get(_IS_TEST):
+            try_streams(tap._selected, tap.logger)
+            return
+        gc.freeze()  # what is there now stays: the collector need not look at it again
+        tap.sync_all()
 
     @classmethod
     @override

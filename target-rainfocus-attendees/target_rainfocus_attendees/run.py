@@ -13,24 +13,26 @@ from rainfocus_client.retry import MAX_RETRY_AFTER
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
+from target_rainfocus_attendees.delivery.event_check import CHECK_EVENT, EventCheck
 from target_rainfocus_attendees.files import named_path
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
 from target_rainfocus_attendees.models import Item, Outcome
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
-from target_rainfocus_attendees.reports.summary import CHECK_EVENT, Summary
+from target_rainfocus_attendees.reports.summary import Summary
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
+    from types import TracebackType
 
     from target_rainfocus_attendees.delivery.dispatcher import ProfileStore
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.input.checkpoints import State
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
-    from target_rainfocus_attendees.models import Delivered, Source
+    from target_rainfocus_attendees.models import Source
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -66,16 +68,15 @@ class Run:
         rejects = named_path(settings, "rejects_path")
         self._rejects = Rejects(rejects) if rejects else None
         self._max_rejects: int | None = settings.get("max_rejects")
-        # Where everybody is refused from the start it is the event; but updates may miss many.
-        self._may_be_event = settings["mode"] == "upsert"
-        self._suspended: list[Delivered] = []
+        # Updates may miss many, all of them from the start, without a wrong event.
+        self._event_check = EventCheck(is_needed=settings["mode"] == "upsert")
         self._batch_size: int = settings["batch_size_rows"]
         self._in_batch = 0
         self._write_state = write_state
         self._logger = logger
         self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
-        self._input_ended = False
-        self._ended = False
+        self._is_read = False
+        self._is_ended = False
         with ExitStack() as opened:
             ledger = _ledger(settings)
             if ledger:
@@ -87,10 +88,18 @@ class Run:
             self._dispatcher = _dispatcher(settings, ledger, stop)
             self._opened = opened.pop_all()
 
-    @property
-    def finished(self) -> bool:
-        """Whether the whole input was read and every record has its outcome."""
-        return self._input_ended and not self._summary.unfinished and not self._suspended
+    def __enter__(self) -> t.Self:
+        """Whatever ends the block ends the run in good order."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """End the run, as `end` does; a signal that comes when all is done is not heeded."""
+        return self.end(failure)
 
     def skip(self) -> None:
         """Take a record of a stream that is not loaded."""
@@ -148,48 +157,48 @@ class Run:
         self._dispatcher.check()
         self._checkpoint()
 
-    def complete(self) -> None:
-        """Wait for the outcome of everything.
+    def end(self, failure: BaseException | None = None) -> bool:
+        """Let what is running finish, write the last safe state and say what the run came to.
+
+        Without a failure every record gets its outcome first. With one, what is still waiting is
+        sent, unless sending is what failed. After a signal nothing more is sent.
+
+        Args:
+            failure: What ends the run; None at the end of the input.
+
+        Returns:
+            Whether all is done, so that the failure need not be told.
 
         Raises:
             NotStoredError: Records are not stored, and are in no rejects file; or all are not.
-            RainFocusError: A failure that is not this record's stops the run, or too many records
-                are not stored.
+            RainFocusError: The failure, with how far the run got; or a failure of the last records.
         """
-        self._input_ended = True
-        self._dispatcher.flush()
-        self._collect()
-        self._check()
-        self._resume()
-        self.end()
-        self.conclude()
+        if self._is_ended:
+            return False
+        if failure is None:
+            self._is_read = True
+            self._dispatcher.flush()
+            self._collect()
+            self._check()
+            self._event_check.acquit()
+            self._put_refused_away()
+        self._is_ended = True
+        self._close(sends=not isinstance(failure, SystemExit))
+        is_done = self._is_read and not self._summary.unfinished and not self._event_check.holds
+        if failure is None or (is_done and isinstance(failure, SystemExit)):
+            self._tell_not_stored()
+            return True
+        if isinstance(failure, SystemExit):
+            stopped = "Stopped by a signal (exit code %s). %s"
+            self._logger.error(stopped, failure.code, self._progress_text())
+        elif isinstance(failure, RainFocusError):
+            msg = f"{failure} {self._progress_text()}"
+            raise RainFocusError(msg) from failure
+        return False
 
-    def conclude(self) -> None:
-        """Say what became of records that are not stored.
-
-        Raises:
-            NotStoredError: They are in no rejects file; or nothing is stored.
-        """
-        if not self._summary.not_stored:
-            return
-        if not self._rejects or not self._summary.succeeded:
-            blame = f"{CHECK_EVENT} " if self._summary.all_sent_rejected else ""
-            raise NotStoredError(blame + self._not_stored_text())
-        for reason in self._summary.reasons():
-            self._logger.warning("%s", reason)
-        self._logger.warning("%s", self._not_stored_text())
-
-    def end(self, *, drain: bool = False) -> None:
-        """Let what is running finish, say what the run came to and write the last safe state.
-
-        Args:
-            drain: Send also what is still waiting, unless sending is what failed.
-        """
-        if self._ended:
-            return
-        self._ended = True
+    def _close(self, *, sends: bool) -> None:
         with self._opened:
-            if drain:
+            if sends:
                 with suppress(Exception, SystemExit):
                     self._dispatcher.flush()
             self._dispatcher.close()
@@ -199,7 +208,17 @@ class Run:
             self._logger.info("%s", self._summary.line())
             self._checkpoint()
 
-    def progress_text(self) -> str:
+    def _tell_not_stored(self) -> None:
+        if not self._summary.not_stored:
+            return
+        if not self._rejects or not self._summary.succeeded:
+            blame = f"{CHECK_EVENT} " if self._summary.all_sent_rejected else ""
+            raise NotStoredError(blame + self._not_stored_text())
+        for reason in self._summary.reasons():
+            self._logger.warning("%s", reason)
+        self._logger.warning("%s", self._not_stored_text())
+
+    def _progress_text(self) -> str:
         """How far the run got, and how to go on, for the message that ends it."""
         stored = self._summary.stored
         if not stored or self._dry_run:
@@ -215,7 +234,7 @@ class Run:
             where = (
                 "The state stays before the first of them; set rejects_path to keep them in a file."
             )
-        elif self._suspended:
+        elif self._event_check.holds:
             where = (
                 f"Those that were rejected are left out of {self._rejects.path}, "
                 "and the state stays before them."
@@ -240,24 +259,21 @@ class Run:
         for delivered in self._dispatcher.delivered():
             if delivered.outcome is Outcome.REJECTED:
                 self._summary.refused(Outcome.REJECTED, delivered.receipt.reason)
-                self._suspended.append(delivered)
+                self._event_check.hold(delivered)
             elif delivered.items:
                 self._summary.sent(delivered.outcome, len(delivered.items))
                 self._checkpoints.settled([item.number for item in delivered.items])
+                self._event_check.acquit()
             if self._activations:
                 self._activations.add(delivered)
-        if self._suspended and (self._summary.succeeded or not self._may_be_event):
-            self._resume()
+        self._put_refused_away()
 
-    def _resume(self) -> None:
-        """Put away the rejected records that it was not decided whether to blame."""
-        while self._suspended:
-            rejected = self._suspended[0]
-            (item,) = rejected.items
-            receipt = rejected.receipt
+    def _put_refused_away(self) -> None:
+        for delivered in self._event_check.release():
+            (item,) = delivered.items
+            receipt = delivered.receipt
             code = receipt.code or f"HTTP {receipt.status}"
             self._put_away(item.number, item.source, receipt.reason, code)
-            del self._suspended[0]
 
     def _put_away(self, number: int, source: Source, reason: str, code: str) -> None:
         if self._rejects:
@@ -268,13 +284,12 @@ class Run:
             self._checkpoints.lost([number])
 
     def _check(self) -> None:
-        summary = self._summary
-        if self._may_be_event and summary.all_rejected:
+        if self._event_check.failed:
             raise RainFocusError(CHECK_EVENT)
-        if self._max_rejects is not None and summary.not_stored > self._max_rejects:
+        if self._max_rejects is not None and self._summary.not_stored > self._max_rejects:
             # What is still on its way is put away like the others.
-            self._may_be_event = False
-            self._resume()
+            self._event_check.acquit()
+            self._put_refused_away()
             msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
             raise RainFocusError(msg)
 

@@ -11,7 +11,6 @@ from rainfocus_client.errors import RainFocusError, SettingsError
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from singer_sdk import Target
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
@@ -21,7 +20,7 @@ from target_rainfocus_attendees.input.lines import lines
 from target_rainfocus_attendees.input.messages import MessageReader, UnknownStreamError
 from target_rainfocus_attendees.input.signals import Stop
 from target_rainfocus_attendees.models import Source
-from target_rainfocus_attendees.run import NotStoredError, Run
+from target_rainfocus_attendees.run import Run
 from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
 from target_rainfocus_attendees.sinks import AttendeeSink
 
@@ -91,30 +90,9 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         )
         source = file_input or sys.stdin
         target.check_input(source)
-        try:
-            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, target.run.idle)))
+        with target.run as run:
+            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, run.idle)))
             target.process_endofpipe()
-        except NotStoredError:
-            raise
-        except (MapExpressionError, StreamMapConfigError) as error:
-            target.run.end()
-            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
-            raise SettingsError(msg) from error
-        except SystemExit as stop:
-            target.run.end()
-            if target.run.finished:
-                target.run.conclude()
-                return
-            cls.logger.error(  # noqa: TRY400
-                "Stopped by a signal (exit code %s). %s", stop.code, target.run.progress_text()
-            )
-            raise
-        except Exception as error:
-            target.run.end(drain=True)
-            if isinstance(error, RainFocusError):
-                msg = f"{error} {target.run.progress_text()}"
-                raise RainFocusError(msg) from error
-            raise
 
     def check_input(self, file: t.IO[str]) -> None:
         """See that the run does not read what it writes.
@@ -141,7 +119,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         for stream in self.config.get("streams") or ():
             if not self.sink_exists(stream):
                 self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
-        self.run.complete()
+        self.run.end()
 
     @classmethod
     @override

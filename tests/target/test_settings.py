@@ -51,6 +51,7 @@ def messages(singer: Singer) -> list[Json]:
         ({"stream_maps": {"people": LONG}}, "Setting stream_maps.people does not have a form"),
         ({"stream_maps": {"people": {"firstname": [LONG]}}}, "Setting stream_maps.people"),
         ({"stream_maps": LONG}, "Setting stream_maps must be of type object."),
+        ({"stream_maps": {"__else__": "people"}}, "A stream map cannot be used"),
         ({"consent_feild": "consent"}, "consent_feild is not known: is consent_field meant?"),
         ({"reject_path": "x"}, "Setting reject_path is not known: is rejects_path meant?"),
         ({"dry_run_path": "bodies"}, "dry_run_path is set and dry_run is not: set both"),

@@ -7,6 +7,8 @@ import os
 import sys
 import typing as t
 
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
+
 from rainfocus_client.command import run_command
 from rainfocus_client.errors import RainFocusError, SettingsError
 
@@ -31,7 +33,11 @@ def run_plugin(
         if sys.stdout is None:
             msg = "Standard output is closed: there is nowhere to write to."
             raise RainFocusError(msg)
-        (other or cli)()
+        try:
+            (other or cli)()
+        except (MapExpressionError, StreamMapConfigError) as error:
+            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
+            raise SettingsError(msg) from error
 
     run_command(command, plugin.logger)
 

@@ -14,13 +14,6 @@ if t.TYPE_CHECKING:
 OUTCOMES = tuple(Outcome)[:6]
 """A record that was read ends as one of these."""
 
-ALL_REJECTED = 50
-"""Rejections in a row, from the start, that mean it is not the records."""
-
-CHECK_EVENT = (
-    "RainFocus refused every profile: check first that event_code is an event of this organisation."
-)
-
 
 class Summary:
     """The outcomes of a run."""
@@ -62,11 +55,6 @@ class Summary:
     def all_sent_rejected(self) -> bool:
         """Whether all that was sent was rejected."""
         return bool(self._counts[Outcome.REJECTED]) and not self.succeeded
-
-    @property
-    def all_rejected(self) -> bool:
-        """Whether so much was rejected, and nothing stored, that it cannot be the records."""
-        return self.all_sent_rejected and self._counts[Outcome.REJECTED] >= ALL_REJECTED
 
     def read(self) -> None:
         """Count a record."""
