@@ -60,8 +60,8 @@ class RainFocusPlugin(PluginBase):
         Raises:
             SettingsError: They are to be, and are not.
         """
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
+        self.append_builtin_config(self.config_jsonschema)
+        schema = _sound(self.config_jsonschema)
         given = dict(config or {})
         if parse_env_config:
             given |= environment_settings(schema, self.variable_prefix())
@@ -115,6 +115,23 @@ class RainFocusPlugin(PluginBase):
             if option.name == "config":
                 option.callback = _given
         return command
+
+
+def _sound(schema: t.Any) -> t.Any:  # noqa: ANN401
+    """A JSON schema without what is none: the SDK's `__else__` of stream maps lists a type's name.
+
+    jsonschema breaks on it.
+    """
+    if isinstance(schema, list):
+        return [_sound(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: [_sound(one) for one in value if isinstance(one, dict)]
+        if key == "anyOf"
+        else _sound(value)
+        for key, value in schema.items()
+    }
 
 
 def _given(_: click.Context, __: click.Parameter, paths: tuple[str, ...]) -> GivenSettings:
