@@ -12,7 +12,9 @@ from urllib.parse import quote
 from rainfocus_client.errors import AuthenticationError, SettingsError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from rainfocus_client.settings.declarations import ConnectionSettings
 
 DEFAULT_TOKEN_LIFE = 300.0
 """Seconds a token is used when the server does not say how long it lives (assumed)."""
@@ -67,17 +69,14 @@ class OAuth:
 Credentials: t.TypeAlias = ApiProfile | OAuth
 
 
-def credentials_from_settings(settings: Mapping[str, t.Any]) -> Credentials:
-    """Read the credentials.
-
-    Args:
-        settings: Either `api_profile`, or `client_id` and `client_secret`.
+def credentials_from_settings(settings: ConnectionSettings) -> Credentials:
+    """Read the credentials: either `api_profile`, or `client_id` and `client_secret`.
 
     Raises:
         SettingsError: There are none, or two kinds, or half of one.
     """
-    api_profile = settings.get("api_profile")
-    client_id, client_secret = settings.get("client_id"), settings.get("client_secret")
+    api_profile = settings.api_profile
+    client_id, client_secret = settings.client_id, settings.client_secret
     if api_profile and (client_id or client_secret):
         msg = (
             "Two kinds of credentials are set: keep either api_profile, "
@@ -90,7 +89,7 @@ def credentials_from_settings(settings: Mapping[str, t.Any]) -> Credentials:
             raise SettingsError(msg)
         return ApiProfile(api_profile)
     if client_id and client_secret:
-        return OAuth(client_id, client_secret, settings.get("token_auth_method") or "basic")
+        return OAuth(client_id, client_secret, settings.token_auth_method)
     if client_id or client_secret:
         msg = "OAuth needs both client_id and client_secret: set the one that is missing."
         raise SettingsError(msg)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.settings.declarations import ConnectionSettings
+from typing_extensions import override
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping, Sequence
 
     from rainfocus_client.settings.declarations import JSONSchema
 
@@ -75,41 +78,53 @@ SETTINGS: dict[str, JSONSchema] = {
     },
 }
 
-CONNECTION = ("org_id", "api_url", "client_id", "client_secret", "api_profile")
-"""Settings that nobody gives who does not want to connect to RainFocus."""
+
+class Endpoint(t.TypedDict, total=False):
+    """Another call for a stream, and the key of its records."""
+
+    path: str
+    records_key: str
 
 
-def check_own_settings(settings: Mapping[str, t.Any], streams: Collection[str]) -> None:
-    """Check what the schema of the settings cannot say.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapSettings(ConnectionSettings):
+    """The settings as attributes, once they are complete; see their descriptions above."""
 
-    Args:
-        settings: Complete.
-        streams: Names of the streams that can have another endpoint.
+    event_codes: Sequence[str]
+    start_date: str | None = None
+    page_size: int
+    endpoints: Mapping[str, Endpoint]
+    custom_attributes: Sequence[str]
+    inbox_url: str | None = field(default=None, repr=False)
+    flattening_enabled: bool = False
 
-    Raises:
-        SettingsError: They cannot work.
-    """
-    try:
-        if start := settings.get("start_date"):
-            datetime.fromisoformat(start)
-    except ValueError as error:
-        msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
-        raise SettingsError(msg) from error
-    if unknown := sorted(set(settings["endpoints"]) - set(streams)):
-        msg = f"Setting endpoints names {', '.join(unknown)}: the streams are {', '.join(streams)}."
-        raise SettingsError(msg)
-    if any(settings["event_codes"]) and not event_codes(settings):
-        msg = "Setting event_codes names no event: give codes, or leave it out."
-        raise SettingsError(msg)
+    @property
+    def events(self) -> list[str]:
+        """The events to read, each once."""
+        # Meltano hands a,b from a variable on as one code.
+        codes = ",".join(self.event_codes).split(",")
+        return list(dict.fromkeys(filter(None, map(str.strip, codes))))
 
+    @property
+    @override
+    def connects(self) -> bool:
+        connection = (
+            self.org_id,
+            self.api_url,
+            self.client_id,
+            self.client_secret,
+            self.api_profile,
+        )
+        return any(connection) or not self.inbox_url
 
-def event_codes(settings: Mapping[str, t.Any]) -> list[str]:
-    """The events to read, each once."""
-    # Meltano hands a,b from a variable on as one code.
-    codes = ",".join(settings["event_codes"]).split(",")
-    return list(dict.fromkeys(filter(None, map(str.strip, codes))))
-
-
-def reads_inbox_only(settings: Mapping[str, t.Any]) -> bool:
-    """Whether there is an inbox, and nothing that says how to connect to RainFocus."""
-    return bool(settings.get("inbox_url")) and not any(map(settings.get, CONNECTION))
+    @override
+    def check(self) -> None:
+        try:
+            if self.start_date:
+                datetime.fromisoformat(self.start_date)
+        except ValueError as error:
+            msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
+            raise SettingsError(msg) from error
+        if any(self.event_codes) and not self.events:
+            msg = "Setting event_codes names no event: give codes, or leave it out."
+            raise SettingsError(msg)

@@ -24,7 +24,7 @@ from typing_extensions import override
 from tap_rainfocus.api.client import RainFocusClient
 from tap_rainfocus.api.pagination import Downloader
 from tap_rainfocus.api.shared_downloads import SharedDownloads
-from tap_rainfocus.settings import SETTINGS, check_own_settings, event_codes, reads_inbox_only
+from tap_rainfocus.settings import SETTINGS, TapSettings
 from tap_rainfocus.streams.base import RainFocusStream
 from tap_rainfocus.streams.connection_test import try_streams
 from tap_rainfocus.streams.entities import STREAMS
@@ -32,7 +32,7 @@ from tap_rainfocus.streams.experience_events import ExperienceEvents
 from tap_rainfocus.streams.writer import EveryState, PageWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     from rainfocus_client.singer.plugin import GivenSettings
@@ -48,6 +48,8 @@ class TapRainFocus(RainFocusPlugin, Tap):
     name = "tap-rainfocus"
     message_writer_class = PageWriter
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = settings_schema(SETTINGS)
+    settings_class = TapSettings
+    settings: TapSettings
     capabilities: t.ClassVar = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -57,16 +59,6 @@ class TapRainFocus(RainFocusPlugin, Tap):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
-
-    @classmethod
-    @override
-    def connects(cls, settings: Mapping[str, t.Any]) -> bool:
-        return not reads_inbox_only(settings)
-
-    @classmethod
-    @override
-    def check_own_settings(cls, settings: Mapping[str, t.Any]) -> None:
-        check_own_settings(settings, [str(vars(stream)["name"]) for stream in STREAMS])
 
     @classmethod
     @override
@@ -94,6 +86,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
             state=read_json_object("--state", _bytes(state)) if state else None,
             catalog=_read_catalog(_bytes(catalog)) if catalog else None,
         )
+        tap._check_endpoints()
         tap._check_selection()
         if not tap._selected:
             tap.logger.warning("No stream is selected: nothing to do.")
@@ -122,14 +115,9 @@ class TapRainFocus(RainFocusPlugin, Tap):
     @override
     def discover_streams(self) -> Sequence[TapStream]:
         events = ExperienceEvents(self)
-        if reads_inbox_only(self.config):
+        if not self.settings.connects:
             return [events]
         return [*(new(self) for new in STREAMS), events]
-
-    @property
-    def event_codes(self) -> list[str]:
-        """The events to read, each once."""
-        return event_codes(self.config)
 
     @cached_property
     @override
@@ -141,13 +129,13 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def downloader(self) -> Downloader:
         """What all streams read through."""
         client = RainFocusClient(
-            Connection.from_settings(self.config),
-            credentials_from_settings(self.config),
-            timeout=self.config["request_timeout"],
-            requests_per_second=self.config.get("requests_per_second"),
+            Connection.from_settings(self.settings),
+            credentials_from_settings(self.settings),
+            timeout=self.settings.request_timeout,
+            requests_per_second=self.settings.requests_per_second,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return Downloader(client, self.config["max_retries"], self.logger)
+        return Downloader(client, self.settings.max_retries, self.logger)
 
     @cached_property
     def shared_downloads(self) -> SharedDownloads:
@@ -166,7 +154,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
             RainFocusError: There is nothing else to be read.
         """
         self._denied.add(what)
-        asked = len(self._asking) * max(len(self.event_codes), 1)
+        asked = len(self._asking) * max(len(self.settings.events), 1)
         if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
             raise RainFocusError(msg) from denial
@@ -196,6 +184,18 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """The selected streams that ask RainFocus."""
         return [stream for stream in self._selected if isinstance(stream, RainFocusStream)]
 
+    def _check_endpoints(self) -> None:
+        """See that setting `endpoints` names streams.
+
+        Raises:
+            SettingsError: It does not.
+        """
+        streams = [str(vars(stream)["name"]) for stream in STREAMS]
+        if unknown := sorted(self.settings.endpoints.keys() - set(streams)):
+            told = f"{', '.join(unknown)}: the streams are {', '.join(streams)}."
+            msg = f"Setting endpoints names {told}"
+            raise SettingsError(msg)
+
     def _check_selection(self) -> None:
         """See that there are the settings that the selected streams need.
 
@@ -203,7 +203,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
             SettingsError: There are not.
         """
         events = self.streams[ExperienceEvents.name]
-        if events.selected and not self.config.get("inbox_url"):
+        if events.selected and not self.settings.inbox_url:
             if len(self._selected) < len(self.streams):
                 msg = (
                     f"Stream {events.name} is selected, but setting inbox_url is missing: "

@@ -14,7 +14,6 @@ from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
 from target_rainfocus_attendees.delivery.event_check import CHECK_EVENT, EventCheck
-from target_rainfocus_attendees.files import named_path
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
 from target_rainfocus_attendees.models import Item, Outcome
@@ -33,6 +32,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
     from target_rainfocus_attendees.models import Source
+    from target_rainfocus_attendees.settings import TargetSettings
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -46,7 +46,7 @@ class Run:
 
     def __init__(
         self,
-        settings: Mapping[str, t.Any],
+        settings: TargetSettings,
         write_state: Callable[[State], None],
         logger: logging.Logger,
         stop: Stop,
@@ -62,15 +62,15 @@ class Run:
         Raises:
             SettingsError: A file cannot be opened.
         """
-        self._dry_run: bool = settings["dry_run"]
+        self._dry_run = settings.dry_run
         self._checkpoints = Checkpoints()
-        self._summary = Summary(settings["event_code"], dry_run=self._dry_run)
-        rejects = named_path(settings, "rejects_path")
+        self._summary = Summary(settings.event_code, dry_run=self._dry_run)
+        rejects = settings.files.get("rejects_path")
         self._rejects = Rejects(rejects) if rejects else None
-        self._max_rejects: int | None = settings.get("max_rejects")
+        self._max_rejects = settings.max_rejects
         # Updates may miss many, all of them from the start, without a wrong event.
-        self._event_check = EventCheck(is_needed=settings["mode"] == "upsert")
-        self._batch_size: int = settings["batch_size_rows"]
+        self._event_check = EventCheck(is_needed=settings.mode == "upsert")
+        self._batch_size = settings.batch_size_rows
         self._in_batch = 0
         self._write_state = write_state
         self._logger = logger
@@ -81,7 +81,7 @@ class Run:
             ledger = _ledger(settings)
             if ledger:
                 opened.callback(ledger.close)
-            log = named_path(settings, "activation_log_path")
+            log = settings.files.get("activation_log_path")
             self._activations = ActivationLog(log) if log else None
             if self._activations:
                 opened.callback(self._activations.close)
@@ -303,11 +303,9 @@ class Run:
             self._activations.flush()
 
 
-def _dispatcher(
-    settings: Mapping[str, t.Any], ledger: Ledger | None, stop: Stop
-) -> Dispatcher | DryRun:
-    if settings["dry_run"]:
-        return DryRun(settings, ledger, named_path(settings, "dry_run_path"), stop.heeded)
+def _dispatcher(settings: TargetSettings, ledger: Ledger | None, stop: Stop) -> Dispatcher | DryRun:
+    if settings.dry_run:
+        return DryRun(settings, ledger, stop.heeded)
 
     def open_store() -> ProfileStore:
         store = AttendeeStore(settings)
@@ -317,17 +315,16 @@ def _dispatcher(
 
         return DeduplicatingStore(store, ledger)
 
-    return Dispatcher(open_store, settings["concurrency"], stop.heed)
+    return Dispatcher(open_store, settings.concurrency, stop.heed)
 
 
-def _ledger(settings: Mapping[str, t.Any]) -> Ledger | None:
-    url = settings.get("ledger_url")
-    if not url:
+def _ledger(settings: TargetSettings) -> Ledger | None:
+    if not settings.ledger_url:
         return None
     # SQLAlchemy takes longer to import than the rest of the target.
     from target_rainfocus_attendees.delivery.ledger import Ledger  # noqa: PLC0415
 
-    place = f"{Connection.from_settings(settings).url('attendee')} {settings['event_code']}"
-    longest_try = 2 * settings["request_timeout"] + MAX_RETRY_AFTER
-    lease = (settings["max_retries"] + 1) * longest_try
-    return Ledger(url, place, lease=lease, read_only=settings["dry_run"])
+    place = f"{Connection.from_settings(settings).url('attendee')} {settings.event_code}"
+    longest_try = 2 * settings.request_timeout + MAX_RETRY_AFTER
+    lease = (settings.max_retries + 1) * longest_try
+    return Ledger(settings.ledger_url, place, lease=lease, read_only=settings.dry_run)

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.mapping.columns import Path
     from target_rainfocus_attendees.models import Message
     from target_rainfocus_attendees.run import Run
+    from target_rainfocus_attendees.settings import TargetSettings
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
 
@@ -37,6 +38,7 @@ class AttendeeSink(RecordSink):
         """
         super().__init__(target, stream_name, schema, key_properties)
         self._run: Run = target.run
+        self._settings: TargetSettings = target.settings
         self._reader = self._make_reader(schema)
 
     @override
@@ -54,12 +56,11 @@ class AttendeeSink(RecordSink):
             self._run.skip()
 
     def _make_reader(self, schema: Message) -> ProfileReader | None:
-        if self._chosen and self.stream_name not in self._chosen:
+        if self._settings.streams and self.stream_name not in self._settings.streams:
             return None
-        field_map: dict[str, str | None] = self.config.get("field_map") or {}
-        extra_fields: dict[str, str] = self.config.get("extra_fields") or {}
-        hashed = self.config["identity"] == HASHED_EMAIL
-        columns = find_columns(schema, field_map, hashed=hashed)
+        settings = self._settings
+        field_map = settings.field_map
+        columns = find_columns(schema, field_map, hashed=settings.hashed)
         if EMAIL not in columns:
             self._lack_email(schema, field_map.get(EMAIL))
             return None
@@ -67,7 +68,7 @@ class AttendeeSink(RecordSink):
             if dotted and field not in columns:
                 self._lack("field_map", dotted, f"{field} is not sent")
         extra = {}
-        for field, dotted in extra_fields.items():
+        for field, dotted in settings.extra_fields.items():
             if path := find_path(schema, dotted):
                 extra[field] = path
             else:
@@ -79,10 +80,11 @@ class AttendeeSink(RecordSink):
                 self.stream_name,
                 ", ".join(others),
             )
-        return ProfileReader(columns, extra, self.config, consent)
+        strict = settings.validation == "strict"
+        return ProfileReader(columns, extra, hashed=settings.hashed, strict=strict, consent=consent)
 
     def _consent(self, schema: Message) -> tuple[Consent | None, list[Path]]:
-        field = self.config.get("consent_field")
+        field = self._settings.consent_field
         if not field:
             return None, []
         path = find_path(schema, field)
@@ -92,7 +94,7 @@ class AttendeeSink(RecordSink):
                 "correct it, or leave the stream out with setting streams."
             )
             raise SettingsError(msg)
-        return Consent(path, self.config["consent_values"]), [path]
+        return Consent(path, self._settings.consent_values), [path]
 
     def _lack(self, setting: str, dotted: str, so: str) -> None:
         self.logger.warning(
@@ -105,14 +107,10 @@ class AttendeeSink(RecordSink):
             lack = f"{lack} {dotted}, which field_map names"
         elif EMAIL in find_columns(schema, {}, hashed=True):
             lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
-        if self._chosen:
+        if self._settings.streams:
             msg = f"{lack}: take it out of setting streams, or name the field with field_map."
             raise SettingsError(msg)
-        if self.config["unmapped_streams"] == "fail":
+        if self._settings.unmapped_streams == "fail":
             msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip."
             raise SettingsError(msg)
         self.logger.warning("%s: its records are skipped.", lack)
-
-    @property
-    def _chosen(self) -> list[str]:
-        return self.config.get("streams") or []

@@ -21,11 +21,10 @@ from target_rainfocus_attendees.input.messages import MessageReader, UnknownStre
 from target_rainfocus_attendees.input.signals import Stop
 from target_rainfocus_attendees.models import Source
 from target_rainfocus_attendees.run import Run
-from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
+from target_rainfocus_attendees.settings import SETTINGS, TargetSettings
 from target_rainfocus_attendees.sinks import AttendeeSink
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import FrameType
 
     from rainfocus_client.singer.plugin import GivenSettings
@@ -42,6 +41,8 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
 
     name = PACKAGE
     config_jsonschema: t.ClassVar[Message] = settings_schema(SETTINGS, required=("event_code",))
+    settings_class = TargetSettings
+    settings: TargetSettings
     capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -68,7 +69,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @cached_property
     def run(self) -> Run:
         """The run that all sinks take part in."""
-        return Run(self.config, self._put_out, self.logger, self._stop)
+        return Run(self.settings, self._put_out, self.logger, self._stop)
 
     @classmethod
     @override
@@ -100,7 +101,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         Raises:
             SettingsError: It would.
         """
-        if name := named_by(self.config, file):
+        if name := named_by(self.settings.files, file):
             msg = f"The input is the file that {name} names: give this run another one."
             raise SettingsError(msg)
 
@@ -116,15 +117,10 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
-        for stream in self.config.get("streams") or ():
+        for stream in self.settings.streams:
             if not self.sink_exists(stream):
                 self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
         self.run.end()
-
-    @classmethod
-    @override
-    def check_own_settings(cls, settings: Mapping[str, t.Any]) -> None:
-        check_own_settings(settings)
 
     @override
     def _process_record_message(self, message_dict: Message) -> None:

@@ -10,7 +10,7 @@ from rainfocus_client.auth import ApiProfile, OAuth, credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.checks import check_settings, unknown_settings
-from rainfocus_client.settings.declarations import settings_schema
+from rainfocus_client.settings.declarations import ConnectionSettings, settings_schema
 from rainfocus_client.settings.sources import (
     expand_variables,
     read_config_files,
@@ -22,6 +22,10 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = settings_schema({"event_codes": {"type": "array", "items": {"type": "string"}}})
+
+
+def read(settings: dict[str, str]) -> ConnectionSettings:
+    return ConnectionSettings.from_config(with_defaults(settings, SCHEMA))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,9 @@ SCHEMA = settings_schema({"event_codes": {"type": "array", "items": {"type": "st
     ],
 )
 def test_call_address(settings: dict[str, str], url: str) -> None:
-    assert Connection.from_settings({"org_id": "acme", **settings}).url("attendee/search") == url
+    assert (
+        Connection.from_settings(read({"org_id": "acme", **settings})).url("attendee/search") == url
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,7 @@ def test_call_address(settings: dict[str, str], url: str) -> None:
     ],
 )
 def test_token_address(settings: dict[str, str], url: str) -> None:
-    assert Connection.from_settings({"org_id": "acme", **settings}).token_url == url
+    assert Connection.from_settings(read({"org_id": "acme", **settings})).token_url == url
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,7 @@ def test_token_address(settings: dict[str, str], url: str) -> None:
 )
 def test_malformed_addresses_are_refused_without_being_shown(settings: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as refusal:
-        Connection.from_settings({"org_id": "acme", **settings})
+        Connection.from_settings(read({"org_id": "acme", **settings}))
     assert next(iter(settings)) in str(refusal.value)
     assert "secret" not in str(refusal.value)
 
@@ -92,7 +98,7 @@ def test_addresses_may_name_variables(address: str | None, expanded: str | None)
 
 
 def test_an_api_profile_travels_as_a_header() -> None:
-    credentials = credentials_from_settings({"api_profile": "abc123"})
+    credentials = credentials_from_settings(read({"api_profile": "abc123"}))
     assert isinstance(credentials, ApiProfile)
     assert credentials.headers() == {"apiProfile": "abc123"}
     assert "abc123" not in repr(credentials)
@@ -101,11 +107,11 @@ def test_an_api_profile_travels_as_a_header() -> None:
 @pytest.mark.parametrize("token", ["abc def", "abcdef\n", "abc\u2026def"])
 def test_an_api_profile_that_was_not_copied_whole(token: str) -> None:
     with pytest.raises(SettingsError, match="was it copied whole"):
-        credentials_from_settings({"api_profile": token})
+        credentials_from_settings(read({"api_profile": token}))
 
 
 def test_basic_authentication_of_the_token_request() -> None:
-    credentials = credentials_from_settings({"client_id": "my:id", "client_secret": "p@ss"})
+    credentials = credentials_from_settings(read({"client_id": "my:id", "client_secret": "p@ss"}))
     assert isinstance(credentials, OAuth)
     request = credentials.token_request("https://host/token")
     assert request.form == {"grant_type": "client_credentials"}

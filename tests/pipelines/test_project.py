@@ -8,11 +8,23 @@ import re
 import subprocess
 import sys
 import typing as t
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
 import yaml
+from tap_rainfocus.tap import TapRainFocus
+from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
+SDK_SETTINGS = {
+    "stream_maps",
+    "stream_map_config",
+    "faker_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+}
 ROOT = Path(__file__).parents[2]
 
 KINDS = {
@@ -50,6 +62,18 @@ def meltano_setting(name: str, schema: dict[str, t.Any]) -> dict[str, t.Any]:
     if schema.get("default") is not None:
         setting["value"] = schema["default"]
     return setting
+
+
+@pytest.mark.parametrize("plugin", [TapRainFocus, TargetRainFocusAttendees])
+def test_every_setting_is_an_attribute_and_has_one_default(
+    plugin: type[TapRainFocus | TargetRainFocusAttendees],
+) -> None:
+    schema = plugin.config_jsonschema["properties"]
+    attributes = {field.name: field for field in fields(plugin.settings_class)}
+    assert schema.keys() - SDK_SETTINGS == attributes.keys() - SDK_SETTINGS
+    for name, attribute in attributes.items():
+        has_default = (attribute.default, attribute.default_factory) != (MISSING, MISSING)
+        assert has_default != ("default" in schema.get(name, {})), name
 
 
 @pytest.mark.parametrize(

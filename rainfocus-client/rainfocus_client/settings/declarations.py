@@ -1,8 +1,9 @@
-"""The settings that the tap and the target share, declared once as JSON schema."""
+"""The settings that the tap and the target share: as JSON schema, and as attributes."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field, fields
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +104,46 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
         "description": "Seconds to wait for RainFocus to connect, and then to answer.",
     },
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """The same settings as attributes, once they are complete; see their descriptions above."""
+
+    org_id: str = ""
+    environment: str
+    api_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    token_url: str | None = None
+    token_auth_method: str
+    api_profile: str | None = field(default=None, repr=False)
+    event_parameter: str
+    requests_per_second: float | None = None
+    max_retries: int
+    request_timeout: float
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, t.Any]) -> t.Self:
+        """Read the settings; one that is null counts as not set.
+
+        Args:
+            config: With the defaults of the JSON schema.
+        """
+        known = (declared.name for declared in fields(cls))
+        return cls(**{name: config[name] for name in known if config.get(name) is not None})
+
+    @property
+    def connects(self) -> bool:
+        """Whether a connection to RainFocus is wanted."""
+        return True
+
+    def check(self) -> None:
+        """Check what the JSON schema cannot say.
+
+        Raises:
+            SettingsError: They cannot work.
+        """
 
 
 def settings_schema(own: Mapping[str, JSONSchema], *, required: tuple[str, ...] = ()) -> JSONSchema:

@@ -15,44 +15,50 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
-    from rainfocus_client.settings.declarations import JSONSchema
+    from rainfocus_client.settings.declarations import ConnectionSettings, JSONSchema
 
 ADDRESSES = frozenset({"api_url", "token_url"})
 """Settings that may name environment variables."""
 
 
-def ready_settings(  # noqa: PLR0913
-    settings: Mapping[str, t.Any],
+def complete_settings(given: Mapping[str, t.Any], schema: JSONSchema) -> dict[str, t.Any]:
+    """The settings with their defaults; what is secret in them stays out of the log from now on.
+
+    Args:
+        given: What the user gave.
+        schema: From `settings_schema`.
+    """
+    config = with_defaults(given, schema)
+    for name in ADDRESSES & config.keys():
+        config[name] = expand_variables(config[name], os.environ)
+    declared = schema["properties"]
+    protect_logs(Redactor(*(config.get(name) for name in declared if declared[name].get("secret"))))
+    return config
+
+
+def check_completely(
+    config: Mapping[str, t.Any],
+    settings: ConnectionSettings,
     schema: JSONSchema,
     prefix: str,
     logger: logging.Logger,
-    *,
-    check: bool,
-    connects: bool = True,
-) -> dict[str, t.Any]:
-    """Complete the settings with their defaults, and keep what is secret in them out of the log.
+) -> None:
+    """See that a plugin can run with its settings.
 
     Args:
-        settings: What the user gave.
+        config: From `complete_settings`.
+        settings: The same, as attributes.
         schema: From `settings_schema`.
         prefix: Prefix of the plugin's environment variables.
         logger: Where a misspelt setting is told.
-        check: Whether they have to be good enough to run with.
-        connects: Whether it is a connection to RainFocus that they have to be good enough for.
 
     Raises:
-        SettingsError: They are to be, and are not.
+        SettingsError: It cannot.
     """
-    ready = with_defaults(settings, schema)
-    for name in ADDRESSES & ready.keys():
-        ready[name] = expand_variables(ready[name], os.environ)
-    declared = schema["properties"]
-    protect_logs(Redactor(*(ready.get(name) for name in declared if declared[name].get("secret"))))
-    if check:
-        check_settings(ready, schema if connects else {**schema, "required": []}, prefix)
-        if connects:
-            Connection.from_settings(ready)
-            credentials_from_settings(ready)
-        for name in unknown_settings(ready, schema):
-            logger.warning("Setting %s is not known and has no effect.", name)
-    return ready
+    check_settings(config, schema if settings.connects else {**schema, "required": []}, prefix)
+    if settings.connects:
+        Connection.from_settings(settings)
+        credentials_from_settings(settings)
+    for name in unknown_settings(config, schema):
+        logger.warning("Setting %s is not known and has no effect.", name)
+    settings.check()

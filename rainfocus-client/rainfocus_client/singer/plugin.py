@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
-from rainfocus_client.settings.preparation import ready_settings
+from rainfocus_client.settings.preparation import check_completely, complete_settings
 from rainfocus_client.settings.sources import environment_settings, read_config_files
 
 if t.TYPE_CHECKING:
@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
     from types import FrameType
 
     import click
+
+    from rainfocus_client.settings.declarations import ConnectionSettings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,7 +41,13 @@ class GivenSettings:
 
 
 class RainFocusPlugin(PluginBase):
-    """Completes and checks its settings itself; comes before `Tap` or `Target` as a base."""
+    """Completes and checks its settings itself; comes before `Tap` or `Target` as a base.
+
+    Attributes:
+        settings: What `config` holds, as attributes.
+    """
+
+    settings_class: t.ClassVar[type[ConnectionSettings]]
 
     def __init__(
         self,
@@ -65,18 +73,13 @@ class RainFocusPlugin(PluginBase):
         given = dict(config or {})
         if parse_env_config:
             given |= environment_settings(schema, self.variable_prefix())
-        settings = ready_settings(
-            given,
-            schema,
-            self.variable_prefix(),
-            self.logger,
-            check=validate_config,
-            connects=self.connects(given),
-        )
+        config = complete_settings(given, schema)
+        self.settings = self.settings_class.from_config(config)
         if validate_config:
-            self.check_own_settings(settings)
+            prefix = self.variable_prefix()
+            check_completely(config, self.settings, schema, prefix, self.logger)
         with _signals_held(), _quiet(self.logger):
-            super().__init__(config=settings, validate_config=False, **others)
+            super().__init__(config=config, validate_config=False, **others)
             if threading.current_thread() is threading.main_thread():
                 for number in SIGNALS:
                     signal.signal(number, self.handle_signal)
@@ -88,20 +91,6 @@ class RainFocusPlugin(PluginBase):
     def variable_prefix(cls) -> str:
         """What the names of the plugin's environment variables begin with."""
         return f"{cls.name.upper().replace('-', '_')}_"
-
-    @classmethod
-    def connects(cls, settings: Mapping[str, t.Any]) -> bool:  # noqa: ARG003
-        """Whether the settings have to be good enough for a connection to RainFocus."""
-        return True
-
-    @classmethod
-    @abc.abstractmethod
-    def check_own_settings(cls, settings: Mapping[str, t.Any]) -> None:
-        """Check what the schema of the settings cannot say.
-
-        Raises:
-            SettingsError: They cannot work.
-        """
 
     @abc.abstractmethod
     def handle_signal(self, number: int, frame: FrameType | None) -> None:

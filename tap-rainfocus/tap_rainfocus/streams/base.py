@@ -159,10 +159,10 @@ class RainFocusStream(TapStream):
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream as the tap's settings want it."""
-        overrides = tap.config["endpoints"].get(self.name, {})
+        overrides = tap.settings.endpoints.get(self.name, {})
         main, *others = self.groups
         known = {field.name for field in main.fields}
-        codes = tuple(c for c in tap.config["custom_attributes"] if c not in known)
+        codes = tuple(c for c in tap.settings.custom_attributes if c not in known)
         groups = (main.with_attributes(codes), *others)
         super().__init__(tap, record_schema(groups))
         self.call: str = overrides.get("path", self.path).strip("/")
@@ -178,14 +178,14 @@ class RainFocusStream(TapStream):
             (*groups, EVENT),
             codes,
             self._warn_unreadable,
-            self._warn_left_out if tap.config.get("flattening_enabled") else None,
+            self._warn_left_out if tap.settings.flattening_enabled else None,
         )
 
     @property
     @override
     def partitions(self) -> list[dict[str, str]] | None:
         # "event" is a key of every record, so that the SDK adds none of its own.
-        return [{"event": code} for code in self.tap.event_codes] or None
+        return [{"event": code} for code in self.tap.settings.events] or None
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -254,13 +254,13 @@ class RainFocusStream(TapStream):
         if not self.searched:
             params = self._params(event, DUMP_PAGE_SIZE)
             return self._whole(self.tap.shared_downloads.pages(self.call, params, self.records_key))
-        params = self._params(event, self.config["page_size"])
+        params = self._params(event, self.tap.settings.page_size)
         if since := self._since(context):
             params["since"] = _epoch_ms(since)
         return self.tap.downloader.pages(self.call, params, self.records_key)
 
     def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
-        named = {self.config["event_parameter"]: event} if event else {}
+        named = {self.tap.settings.event_parameter: event} if event else {}
         return {"pageSize": 1 if self.is_trial else page_size, **named}
 
     def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:

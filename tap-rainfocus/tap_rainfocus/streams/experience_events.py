@@ -43,16 +43,16 @@ class ExperienceEvents(TapStream):
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream; the inbox is opened when it is read."""
-        codes = tuple(tap.config["custom_attributes"])
+        codes = tuple(tap.settings.custom_attributes)
         groups = tuple(group.with_attributes(codes) for group in xdm.EXPERIENCE)
         super().__init__(tap, xdm.experience_schema(groups))
         self.replication_key = _SEQUENCE
-        self.selected_by_default = bool(tap.config.get("inbox_url"))
+        self.selected_by_default = bool(tap.settings.inbox_url)
         self._normalize = Normalizer(
             (xdm.ROOT, *groups),
             codes,
             self._warn_unreadable,
-            self._warn_left_out if tap.config.get("flattening_enabled") else None,
+            self._warn_left_out if tap.settings.flattening_enabled else None,
         )
 
     @property
@@ -74,13 +74,14 @@ class ExperienceEvents(TapStream):
 
     def _chunks(self) -> Iterator[list[InboxRow]]:
         """The rows after the bookmark, up to the last one that is there now."""
-        if not self.config.get("inbox_url"):
+        url = self.tap.settings.inbox_url
+        if not url:
             # Only the SDK's own test of a tap comes here: it reads every stream, selected or not.
             self.logger.info("No inbox is set: stream %s is not tested.", self.name)
             return
         after = self._bookmark()
         count = 0
-        with closing(_open(self.config["inbox_url"])) as inbox:
+        with closing(_open(url)) as inbox:
             last = inbox.last()
             if after > last:
                 msg = (

@@ -25,15 +25,13 @@ from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.delivery.adaptive_limit import AdaptiveLimit
 from target_rainfocus_attendees.delivery.auth import Authorization
 from target_rainfocus_attendees.delivery.transport import Transport
-from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 from target_rainfocus_attendees.models import Outcome, Receipt
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from target_rainfocus_attendees.delivery.auth import Headers
     from target_rainfocus_attendees.delivery.transport import Response
     from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.settings import TargetSettings
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
 """Mode → call: `store` creates and updates, `update` fails where there is nobody (client code
@@ -50,25 +48,25 @@ logger = logging.getLogger(PACKAGE)
 class AttendeeStore:
     """Writes profiles, matched by e-mail address, into an event."""
 
-    def __init__(self, settings: Mapping[str, t.Any]) -> None:
+    def __init__(self, settings: TargetSettings) -> None:
         """Read the settings; to be made inside the loop that uses it."""
         connection = Connection.from_settings(settings)
-        most = settings["concurrency"]
-        retries = policy(settings["max_retries"], logger)
+        most = settings.concurrency
+        retries = policy(settings.max_retries, logger)
         self._transport = Transport(
             connections=most,
-            timeout=settings["request_timeout"],
+            timeout=settings.request_timeout,
             policy=retries | {"before_sleep": seldom(retries["before_sleep"])},
         )
         credentials = credentials_from_settings(settings)
         self._authorization = Authorization(credentials, connection.token_url, self._transport)
-        self._call = CALLS[settings["mode"]]
+        self._call = CALLS[settings.mode]
         # That the event code goes into the query, as in v2, is an assumption.
-        event = {settings["event_parameter"]: settings["event_code"]}
+        event = {settings.event_parameter: settings.event_code}
         self._url = URL(connection.url(self._call)).update_query(event)
-        rate = settings.get("requests_per_second")
+        rate = settings.requests_per_second
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
-        self._hashed = settings["identity"] == HASHED_EMAIL
+        self._hashed = settings.hashed
         self._limit = AdaptiveLimit(most, self._transport.wait_for, logger)
 
     async def __aenter__(self) -> t.Self:

@@ -16,10 +16,10 @@ from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.models import Item
+    from target_rainfocus_attendees.settings import TargetSettings
 
 BATCH = 500
 """Profiles that the ledger is asked for at a time."""
@@ -30,9 +30,8 @@ class DryRun:
 
     def __init__(
         self,
-        settings: Mapping[str, t.Any],
+        settings: TargetSettings,
         ledger: Ledger | None,
-        bodies: Path | None,
         signals_heeded: Callable[[], AbstractContextManager[None]],
     ) -> None:
         """Do nothing yet.
@@ -40,13 +39,12 @@ class DryRun:
         Args:
             settings: As for `AttendeeStore`.
             ledger: Read, to tell who is unchanged; never written.
-            bodies: File for the bodies that would be sent, one a line; what it held is gone.
             signals_heeded: In it a signal ends the run at once; for the wait for the token.
         """
         self._settings = settings
         self._ledger = ledger
         self._bodies: t.BinaryIO | None = None
-        self._path = bodies
+        self._path = settings.files.get("dry_run_path")
         self._signals_heeded = signals_heeded
         self._begun = False
         self._waiting: list[Item] = []

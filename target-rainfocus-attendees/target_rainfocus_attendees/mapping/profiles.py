@@ -57,7 +57,9 @@ class ProfileReader:
         self,
         columns: Columns,
         extra: Columns,
-        settings: Mapping[str, t.Any],
+        *,
+        hashed: bool,
+        strict: bool,
         consent: Consent | None = None,
     ) -> None:
         """Know where the fields are and what to make of them.
@@ -65,7 +67,8 @@ class ProfileReader:
         Args:
             columns: Where the Attendee Store's fields are.
             extra: Where other fields are, by the names they are sent under.
-            settings: `identity` and `validation`.
+            hashed: Whether a hash is sent in place of the e-mail address.
+            strict: Whether a value that cannot be used makes the record invalid.
             consent: What makes a record one that may be sent; None if all may.
         """
         self._email = columns[EMAIL]
@@ -73,8 +76,8 @@ class ProfileReader:
         self._flat = [(field, path[0]) for field, path in texts if len(path) == 1]
         self._deep = [(field, path) for field, path in texts if len(path) > 1]
         self._extra = list(extra.items())
-        self._hashed = settings["identity"] == HASHED_EMAIL
-        self._strict = settings["validation"] == "strict"
+        self._hashed = hashed
+        self._strict = strict
         self._consent = consent
 
     def may_send(self, record: Mapping[str, t.Any]) -> bool:
