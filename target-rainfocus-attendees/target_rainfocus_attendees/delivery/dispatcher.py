@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import typing as t
 
@@ -20,14 +19,12 @@ if t.TYPE_CHECKING:
 QUEUED_PER_WORKER = 4
 
 BURST = 16
-"""Records that are read at a time while the queue is full: reading holds the loop up."""
+"""Records that are read at a time while the queue is full: reading holds the loop up
+(benchmarks/README.md, 20 ms with 64 in flight)."""
 
 WAKING_DELAY = 0.001
-"""Seconds before the reader is woken: answers come in clumps, and reading would hold one up."""
-
-SWITCH_INTERVAL = 0.0005
-"""Seconds after which the reading thread gives the interpreter back to the loop."""
-
+"""Seconds before the reader is woken: answers come in clumps, and reading would hold one up
+(benchmarks/README.md, 20 ms with 64 in flight)."""
 
 SECONDS_BETWEEN_LOOKS = 0.1
 """How often a caller that waits looks for a signal: one cannot wake it safely."""
@@ -94,7 +91,7 @@ class Dispatcher:
         """Hand over a profile; waits while enough of them are on their way.
 
         Raises:
-            Exception: The failure that stops the run, as the store gave it.
+            RainFocusError: A failure that is not this profile's stops the run.
         """
         with self._changed:
             if self._unsettled >= self._limit:
@@ -110,7 +107,7 @@ class Dispatcher:
         """Wait until every profile has its outcome.
 
         Raises:
-            Exception: The failure that stops the run, as the store gave it.
+            RainFocusError: A failure that is not this profile's stops the run.
         """
         with self._changed:
             self._wait_until(0)
@@ -120,7 +117,7 @@ class Dispatcher:
         """See that nothing stops the run.
 
         Raises:
-            Exception: The failure that does, as the store gave it.
+            RainFocusError: A failure stops it.
         """
         if self._failure:
             raise self._failure
@@ -148,7 +145,6 @@ class Dispatcher:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            sys.setswitchinterval(SWITCH_INTERVAL)
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(
                 target=self._run, args=(self._loop,), name="delivery", daemon=True
