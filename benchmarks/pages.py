@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
+from rainfocus_sandbox.data.store import Store
 from rainfocus_sandbox.seed import Sizes, seed
-from rainfocus_sandbox.store import Store
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ import typing as t
 
 from singer_sdk import RESTStream, Tap
 from singer_sdk.pagination import JSONPathPaginator
-from tap_rainfocus import xdm
-from tap_rainfocus.shape import Shaper
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.normalization import Normalizer
 
 
 class Attendees(RESTStream):
@@ -22,7 +22,7 @@ class Attendees(RESTStream):
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
-        self._shape = Shaper((xdm.ATTENDEE, xdm.EVENT))
+        self._normalize = Normalizer((xdm.ATTENDEE, xdm.EVENT))
 
     @property
     def url_base(self) -> str:
@@ -38,7 +38,7 @@ class Attendees(RESTStream):
         yield from response.json()["results"]
 
     def post_process(self, row: dict[str, t.Any], context: t.Any = None) -> dict[str, t.Any]:
-        shaped = self._shape(row)
+        shaped = self._normalize(row)
         return {
             "_id": shaped["attendee"]["attendeeId"],
             "timestamp": "2023-04-01T00:39:17.133Z",

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pushing
 from measure import machine, table
-from tap_rainfocus.inbox import Inbox
+from tap_rainfocus.inbox.store import Inbox
 
 INLET = "benchmark-inlet-0123456789"
 

@@ -6,13 +6,13 @@ import sys
 
 import orjson
 import requests
-from tap_rainfocus import xdm
-from tap_rainfocus.shape import Shaper
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.normalization import Normalizer
 
 
 def main(api_url: str) -> None:
     session = requests.Session()
-    shape = Shaper((xdm.ATTENDEE, xdm.EVENT))
+    normalize = Normalizer((xdm.ATTENDEE, xdm.EVENT))
     out = sys.stdout.buffer
     cursor = None
     while True:
@@ -20,7 +20,7 @@ def main(api_url: str) -> None:
         reply = session.get(f"{api_url}/acme/v3/attendee/search", params=params, timeout=60)
         page = orjson.loads(reply.content)
         for raw in page["results"]:
-            shaped = shape(raw)
+            shaped = normalize(raw)
             record = {
                 "_id": shaped["attendee"]["attendeeId"],
                 "timestamp": "2023-04-01T00:39:17.133Z",

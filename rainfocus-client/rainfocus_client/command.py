@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
 import typing as t
 from pathlib import Path
 
-from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.errors import RainFocusError
 
 if t.TYPE_CHECKING:
+    import logging
     from collections.abc import Callable
-
-
-def run_plugin(
-    plugin: t.Any,  # noqa: ANN401
-    other: Callable[[], object] | None = None,
-) -> t.NoReturn:
-    """Run the command line of a tap or target, or another of its commands; leave the process."""
-
-    def command() -> None:
-        wrong = _wrong_log_levels(plugin.name)
-        cli = plugin.cli  # sets the log up
-        if wrong:
-            msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
-            raise SettingsError(msg)
-        if sys.stdout is None:
-            msg = "Standard output is closed: there is nowhere to write to."
-            raise RainFocusError(msg)
-        (other or cli)()
-
-    run_command(command, plugin.logger)
 
 
 def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoReturn:
@@ -81,14 +61,3 @@ def _drop_unwritten() -> None:
         except OSError:
             with Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _wrong_log_levels(plugin: str) -> list[str]:
-    """The variables that name no level; they are unset, so that the log can be set up."""
-    names = (f"{plugin.upper().replace('-', '_')}_LOGLEVEL", "LOGLEVEL")
-    given = {name: os.environ[name] for name in names if name in os.environ}
-    levels = logging.getLevelNamesMapping()
-    unknown = [name for name, level in given.items() if level.upper() not in levels]
-    for name in unknown:
-        del os.environ[name]
-    return [name for name in unknown if given[name]]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from rainfocus_client.errors import SettingsError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from rainfocus_client.settings.declarations import ConnectionSettings
 
 API_VERSION = "v3"
 PRODUCTION = "prod"
@@ -31,27 +31,24 @@ class Connection:
     token_url: str
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, t.Any]) -> Connection:
+    def from_settings(cls, settings: ConnectionSettings) -> Connection:
         """Read the connection settings.
 
         Hosts: `events.rainfocus.com` and `events-stg.rainfocus.com` are captured; any other
         environment follows the same pattern by inference.
 
-        Args:
-            settings: `org_id`, and optionally `environment`, `api_url`, `token_url`.
-
         Raises:
             SettingsError: A value is malformed.
         """
-        org_id = _name(settings, "org_id")
-        if settings.get("api_url"):
-            api_url = _web_address(settings, "api_url")
+        org_id = _name("org_id", settings.org_id)
+        if settings.api_url:
+            api_url = _web_address("api_url", settings.api_url)
         else:
-            environment = _name(settings, "environment", default=PRODUCTION)
+            environment = _name("environment", settings.environment or PRODUCTION)
             suffix = "" if environment == PRODUCTION else f"-{environment}"
             api_url = f"https://events{suffix}.rainfocus.com/api"
-        if settings.get("token_url"):
-            token_url = _web_address(settings, "token_url")
+        if settings.token_url:
+            token_url = _web_address("token_url", settings.token_url)
         else:
             origin = urlsplit(api_url)
             token_url = f"{origin.scheme}://{origin.netloc}/oidc/token"
@@ -62,16 +59,15 @@ class Connection:
         return f"{self.api_url}/{self.org_id}/{API_VERSION}/{call}"
 
 
-def _name(settings: Mapping[str, t.Any], setting: str, default: str = "") -> str:
-    value: str = settings.get(setting) or default
+def _name(setting: str, value: str) -> str:
     if not _NAME.fullmatch(value):
         msg = f"Setting {setting} must be a plain name without spaces or slashes."
         raise SettingsError(msg)
     return value
 
 
-def _web_address(settings: Mapping[str, t.Any], setting: str) -> str:
-    address: str = settings[setting].rstrip("/")
+def _web_address(setting: str, value: str) -> str:
+    address = value.rstrip("/")
     try:
         parts = urlsplit(address)
         well_formed = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 import typing as t
 
 _EMAIL = re.compile(r"[\w.!#$&'*+/=?^`{|}~%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
@@ -36,7 +37,10 @@ class Redactor:
 
 
 def protect_logs(redact: Redactor) -> None:
-    """Pass every log record of this process through `redact`, whichever library makes it."""
+    """Pass every log record of this process through `redact`, whichever library makes it.
+
+    The text of an exception is a part of the record.
+    """
 
     def make(*args: t.Any, **kwargs: t.Any) -> logging.LogRecord:  # noqa: ANN401
         record = logging.LogRecord(*args, **kwargs)
@@ -44,6 +48,9 @@ def protect_logs(redact: Redactor) -> None:
         clean = redact(text)
         if clean != text:
             record.msg, record.args = clean, ()
+        if record.exc_info and record.exc_info[0]:
+            record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_info = None  # a formatter would take the text from it
         return record
 
     logging.setLogRecordFactory(make)

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import click
 
-from rainfocus_sandbox import daemon, remote, report
-from rainfocus_sandbox.customer import LAST_YEAR, ORG_ID
+from rainfocus_sandbox.data.customer import LAST_YEAR, ORG_ID
+from rainfocus_sandbox.data.store import Store
 from rainfocus_sandbox.errors import OthersPortError, SandboxError
-from rainfocus_sandbox.faults import KINDS, Fault, Kind
-from rainfocus_sandbox.integration import DEFAULT_TIMEOUT_S
-from rainfocus_sandbox.remote import Occupant, occupant
+from rainfocus_sandbox.faults.faults import KINDS, Fault, Kind
 from rainfocus_sandbox.seed import Sizes, seed
-from rainfocus_sandbox.server import DEFAULT_PORT, HOST, serve
-from rainfocus_sandbox.store import Store
+from rainfocus_sandbox.server import background, remote, tables
+from rainfocus_sandbox.server.http import DEFAULT_PORT, HOST, serve
+from rainfocus_sandbox.server.remote import Occupant, occupant
+from rainfocus_sandbox.webhooks.integration import DEFAULT_TIMEOUT_S
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rainfocus_sandbox.store import LoggedCall, LoggedOutcome
+    from rainfocus_sandbox.data.store import LoggedCall, LoggedOutcome
 
 _ENV = "RAINFOCUS_SANDBOX"
 _Command = t.TypeVar("_Command", bound="Callable[..., None]")
@@ -115,11 +115,11 @@ def serve_command(target: _Target, /, **sizes: int) -> None:
 @click.pass_obj
 def start(target: _Target, /, wait: float, **sizes: int) -> None:
     """Start in the background and return when it answers."""
-    is_new = daemon.start(target.database, target.port, Sizes(**sizes), wait)
+    is_new = background.start(target.database, target.port, Sizes(**sizes), wait)
     click.echo(
         f"The sandbox {'answers' if is_new else 'already runs'} at {target.url}, "
         f"API {target.url}/api, org {ORG_ID}, "
-        f"events {report.attendee_counts(remote.counts(target.port))}"
+        f"events {tables.attendee_counts(remote.counts(target.port))}"
     )
 
 
@@ -127,7 +127,7 @@ def start(target: _Target, /, wait: float, **sizes: int) -> None:
 @click.pass_obj
 def stop(target: _Target) -> None:
     """Stop the sandbox."""
-    was_running = daemon.stop(target.port, target.database)
+    was_running = background.stop(target.port, target.database)
     click.echo(
         f"The sandbox on port {target.port} has stopped."
         if was_running
@@ -144,7 +144,7 @@ def status(context: click.Context) -> None:
         click.echo(f"No sandbox runs on port {target.port}.")
         context.exit(1)
     click.echo(f"The sandbox runs at {target.url}, API {target.url}/api, org {ORG_ID}.\n")
-    click.echo(report.counts_table(remote.counts(target.port)))
+    click.echo(tables.counts_table(remote.counts(target.port)))
 
 
 @cli.command()
@@ -162,7 +162,7 @@ def reset(target: _Target, /, **sizes: int) -> None:
         with Store(target.database) as store:
             seed(store, Sizes(**sizes))
             counts = store.counts()
-    click.echo(f"Seeded anew: events {report.attendee_counts(counts)}")
+    click.echo(f"Seeded anew: events {tables.attendee_counts(counts)}")
 
 
 @cli.command()
@@ -180,10 +180,10 @@ def log(target: _Target, limit: int | None) -> None:
         click.echo("The API has not been called yet.")
         return
     click.echo(f"What the API of the sandbox {target.database} saw, since it was last seeded:\n")
-    click.echo(report.log_table(summary))
+    click.echo(tables.log_table(summary))
     if calls:
         click.echo(f"\nThe last {len(calls)} calls:\n")
-        click.echo(report.log_lines(calls))
+        click.echo(tables.log_lines(calls))
 
 
 def _log_in(database: Path, limit: int) -> tuple[list[LoggedOutcome], list[LoggedCall]]:
@@ -213,7 +213,7 @@ def fault_command(target: _Target, /, kind: Kind, *, always: bool, **options: t.
         fault = Fault(kind, **(options | {"times": None} if always else options))
     except ValueError as error:
         raise SandboxError(str(error)) from error
-    click.echo(report.faults_table(remote.add_fault(target.port, fault)))
+    click.echo(tables.faults_table(remote.add_fault(target.port, fault)))
 
 
 @cli.command("faults")
@@ -223,7 +223,7 @@ def faults_command(target: _Target, *, clear: bool) -> None:
     """Show what can still go wrong."""
     _require_sandbox(target)
     left = remote.clear_faults(target.port) if clear else remote.faults(target.port)
-    click.echo(report.faults_table(left) if left else "Nothing is set to go wrong.")
+    click.echo(tables.faults_table(left) if left else "Nothing is set to go wrong.")
 
 
 @cli.group(invoke_without_command=True)
@@ -233,7 +233,7 @@ def integration(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         target = t.cast("_Target", context.obj)
         _require_sandbox(target)
-        click.echo(report.integration_line(remote.integration(target.port)))
+        click.echo(tables.integration_line(remote.integration(target.port)))
 
 
 @integration.command("set")
@@ -270,7 +270,7 @@ def integration(context: click.Context) -> None:
 def set_integration(target: _Target, /, **fields: t.Any) -> None:  # noqa: ANN401
     """Push experience events to an endpoint from now on."""
     _require_sandbox(target)
-    click.echo(report.integration_line(remote.set_integration(target.port, fields)))
+    click.echo(tables.integration_line(remote.set_integration(target.port, fields)))
 
 
 @integration.command("remove")
@@ -279,7 +279,7 @@ def remove_integration(target: _Target) -> None:
     """Push nothing any more; what waits goes on waiting."""
     _require_sandbox(target)
     remote.remove_integration(target.port)
-    click.echo(report.integration_line(remote.integration(target.port)))
+    click.echo(tables.integration_line(remote.integration(target.port)))
 
 
 def _happening_options(command: _Command) -> _Command:
@@ -345,7 +345,7 @@ def pushes(context: click.Context, wait: float) -> None:
     target = t.cast("_Target", context.obj)
     _require_sandbox(target)
     tally = remote.settled(target.port, wait)
-    click.echo(report.tally_line(tally))
+    click.echo(tables.tally_line(tally))
     if wait and tally.waiting:
         context.exit(1)
 

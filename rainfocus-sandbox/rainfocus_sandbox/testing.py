@@ -8,17 +8,17 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rainfocus_sandbox.customer import API_PROFILE, CLIENT_ID, CLIENT_SECRET, ORG_ID
+from rainfocus_sandbox.data.customer import API_PROFILE, CLIENT_ID, CLIENT_SECRET, ORG_ID
 from rainfocus_sandbox.seed import Sizes
-from rainfocus_sandbox.server import HOST, Server, listen, open_seeded
+from rainfocus_sandbox.server.http import HOST, SandboxServer, listen, open_seeded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rainfocus_sandbox.faults import Faults
-    from rainfocus_sandbox.pushes import Pushes
-    from rainfocus_sandbox.store import Store
+    from rainfocus_sandbox.data.store import Store
+    from rainfocus_sandbox.faults.faults import Faults
+    from rainfocus_sandbox.webhooks.activities import Pushes
 
 SMALL = Sizes(attendees=120, sessions=30, exhibitors=12, leads=40, speakers=20)
 
@@ -51,7 +51,7 @@ class RunningSandbox:
 def running(database: Path, *, sizes: Sizes = SMALL) -> Iterator[RunningSandbox]:
     """Run a sandbox over `database` on a free port, in a thread, until the block ends."""
     with listen(0) as listening, open_seeded(database, sizes) as store:
-        server = Server(store)
+        server = SandboxServer(store)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         try:

@@ -6,18 +6,19 @@ import sys
 import typing as t
 from functools import partial
 
-from rainfocus_client.command import run_plugin
+from rainfocus_client.singer.command import run_plugin
 
-from tap_rainfocus import schema_registry
 from tap_rainfocus.tap import TapRainFocus
+from tap_rainfocus.xdm_command import xdm
 
 
 def main() -> t.NoReturn:
     """Run the tap, or `xdm`; every failure ends in one line and exit code 1."""
-    # The SDK says at every start that it did nothing.
-    TapRainFocus.logger.addFilter(lambda record: "Skipping parse of env" not in str(record.msg))
-    xdm = partial(schema_registry.command, sys.argv[2:], prog_name="tap-rainfocus xdm")
-    run_plugin(TapRainFocus, xdm if sys.argv[1:2] == ["xdm"] else None)
+    is_xdm = sys.argv[1:2] == ["xdm"]
+    run_plugin(
+        TapRainFocus,
+        partial(xdm, sys.argv[2:], prog_name="tap-rainfocus xdm") if is_xdm else None,
+    )
 
 
 if __name__ == "__main__":

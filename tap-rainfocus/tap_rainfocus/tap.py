@@ -1,125 +1,55 @@
-"""The tap: its settings, its streams, and what the streams share."""
+"""The tap: its command, its streams, and what the streams share."""
 
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 import typing as t
-from datetime import datetime
 from functools import cached_property
 
 import click
+from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.credentials import credentials_from_settings
 from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
-from rainfocus_client.settings import (
-    JSONSchema,
-    check_settings,
-    read_config_files,
-    read_json_object,
-    settings_schema,
-)
-from rainfocus_client.startup import environment_settings, ready_settings
+from rainfocus_client.settings.checks import check_settings
+from rainfocus_client.settings.declarations import settings_schema
+from rainfocus_client.settings.sources import read_json_object
+from rainfocus_client.singer.plugin import RainFocusPlugin
 from singer_sdk import Tap
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_rainfocus.base import RainFocusStream
-from tap_rainfocus.client import RainFocusClient
-from tap_rainfocus.download import Downloader
-from tap_rainfocus.dumps import Dumps
-from tap_rainfocus.events import ExperienceEvents
-from tap_rainfocus.streams import STREAMS
-from tap_rainfocus.trial import try_streams
-from tap_rainfocus.writer import PageWriter
+from tap_rainfocus.api.client import RainFocusClient
+from tap_rainfocus.api.pagination import Downloader
+from tap_rainfocus.api.shared_downloads import SharedDownloads
+from tap_rainfocus.settings import SETTINGS, TapSettings
+from tap_rainfocus.streams.base import RainFocusStream
+from tap_rainfocus.streams.connection_test import try_streams
+from tap_rainfocus.streams.entities import STREAMS
+from tap_rainfocus.streams.experience_events import ExperienceEvents
+from tap_rainfocus.streams.writer import EveryState, PageWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from tap_rainfocus.base import TapStream
+    from rainfocus_client.singer.plugin import GivenSettings
+
+    from tap_rainfocus.streams.base import TapStream
 
 _IS_TEST = "tap-rainfocus --test"
 
-_NAMES = {"type": "array", "items": {"type": "string"}}
 
-SETTINGS: dict[str, JSONSchema] = {
-    "event_codes": {
-        **_NAMES,
-        "default": [],
-        "title": "Event codes",
-        "description": (
-            "Events to read, one after the other; a code may also be several, with commas "
-            "between. May be empty when the API profile is bound to one event."
-        ),
-    },
-    "start_date": {
-        "type": ["string", "null"],
-        "format": "date-time",
-        "title": "Start date",
-        "description": (
-            "Where the first run of an incremental stream begins, such as 2026-01-01T00:00:00Z. "
-            "Not set: with everything."
-        ),
-    },
-    "page_size": {
-        "type": "integer",
-        "minimum": 1,
-        "default": 1000,
-        "title": "Page size",
-        "description": "Records a page of a search call. RainFocus' own maximum is not public.",
-    },
-    "endpoints": {
-        "type": "object",
-        "default": {},
-        "additionalProperties": {
-            "type": "object",
-            "properties": {
-                "path": {"type": "string", "minLength": 1},
-                "records_key": {"type": "string", "minLength": 1},
-            },
-            "additionalProperties": False,
-        },
-        "title": "Endpoints",
-        "description": (
-            "Per stream, another call (path) and the key of its records (records_key). "
-            "A call that ends in /search is read incrementally, any other in full."
-        ),
-    },
-    "custom_attributes": {
-        **_NAMES,
-        "default": [],
-        "title": "Custom attributes",
-        "description": "Codes, or names, of custom attributes that become fields of their own.",
-    },
-    "inbox_url": {
-        "type": ["string", "null"],
-        "secret": True,
-        "writeOnly": True,
-        "title": "Inbox URL",
-        "description": (
-            "SQLAlchemy URL of the receiver's inbox, such as sqlite:///rainfocus-inbox.db: where "
-            "the stream experience_events is read from."
-        ),
-    },
-}
-
-CONNECTION = ("org_id", "api_url", "client_id", "client_secret", "api_profile")
-"""Settings that nobody gives who does not want to connect to RainFocus."""
-
-
-class TapRainFocus(Tap):
+class TapRainFocus(RainFocusPlugin, Tap):
     """Singer tap for RainFocus."""
 
     name = "tap-rainfocus"
     message_writer_class = PageWriter
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = settings_schema(SETTINGS)
+    settings_class = TapSettings
+    settings: TapSettings
     capabilities: t.ClassVar = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -130,42 +60,6 @@ class TapRainFocus(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    @classproperty
-    @override
-    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805
-        cls.append_builtin_config(cls.config_jsonschema)
-        return environment_settings(cls.config_jsonschema, cls._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        self.append_builtin_config(self.config_jsonschema)
-        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
-            # One line a download says the same (see progress.py).
-            self.metrics_logger.setLevel(logging.WARNING)
-        self._config = ready_settings(
-            self._config,
-            self.config_jsonschema,
-            self._env_var_prefix,
-            self.logger,
-            check=raise_errors,
-            connects=not self._reads_inbox_only,
-        )
-        if raise_errors:
-            _check_start_date(self._config.get("start_date"))
-            _check_endpoints(self._config["endpoints"])
-            if any(self._config["event_codes"]) and not self.event_codes:
-                msg = "Setting event_codes names no event: give codes, or leave it out."
-                raise SettingsError(msg)
-        return []
-
-    @classmethod
-    @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        files = read_config_files(path for path in value if path != "ENV")
-        return _ConfigInput(config=files, parse_env="ENV" in value)
-
     @classmethod
     @override
     def invoke(  # type: ignore[override]
@@ -173,7 +67,7 @@ class TapRainFocus(Tap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: GivenSettings | None = None,
         state: t.IO[str] | None = None,
         catalog: t.IO[str] | None = None,
     ) -> None:
@@ -186,24 +80,21 @@ class TapRainFocus(Tap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        try:
-            tap = cls(
-                config=config.config if config else {},
-                parse_env_config=bool(config and config.parse_env),
-                state=read_json_object("--state", _bytes(state)) if state else None,
-                catalog=_read_catalog(_bytes(catalog)) if catalog else None,
-            )
-            tap._check_selection()
-            if not tap._selected:
-                tap.logger.warning("No stream is selected: nothing to do.")
-            if click.get_current_context().meta.get(_IS_TEST):
-                try_streams(tap._selected, tap.logger)
-                return
-            gc.freeze()  # what is there now stays: the collector need not look at it again
-            tap.sync_all()
-        except (MapExpressionError, StreamMapConfigError) as error:
-            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
-            raise SettingsError(msg) from error
+        tap = cls(
+            config=config.config if config else {},
+            parse_env_config=bool(config and config.parse_env),
+            state=read_json_object("--state", _bytes(state)) if state else None,
+            catalog=_read_catalog(_bytes(catalog)) if catalog else None,
+        )
+        tap._check_endpoints()
+        tap._check_selection()
+        if not tap._selected:
+            tap.logger.warning("No stream is selected: nothing to do.")
+        if click.get_current_context().meta.get(_IS_TEST):
+            try_streams(tap._selected, tap.logger)
+            return
+        gc.freeze()  # what is there now stays: the collector need not look at it again
+        tap.sync_all()
 
     @classmethod
     @override
@@ -224,36 +115,37 @@ class TapRainFocus(Tap):
     @override
     def discover_streams(self) -> Sequence[TapStream]:
         events = ExperienceEvents(self)
-        return [events] if self._reads_inbox_only else [*(new(self) for new in STREAMS), events]
+        if not self.settings.connects:
+            return [events]
+        return [*(new(self) for new in STREAMS), events]
 
-    @property
-    def event_codes(self) -> list[str]:
-        """The events to read, each once."""
-        # Meltano hands a,b from a variable on as one code.
-        codes = ",".join(self.config["event_codes"]).split(",")
-        return list(dict.fromkeys(filter(None, map(str.strip, codes))))
+    @cached_property
+    @override
+    def state_writer(self) -> t.Any:
+        """What writes the state of the streams."""
+        return EveryState(self.message_writer)
 
     @cached_property
     def downloader(self) -> Downloader:
         """What all streams read through."""
         client = RainFocusClient(
-            Connection.from_settings(self.config),
-            credentials_from_settings(self.config),
-            timeout=self.config["request_timeout"],
-            requests_per_second=self.config.get("requests_per_second"),
+            Connection.from_settings(self.settings),
+            credentials_from_settings(self.settings),
+            timeout=self.settings.request_timeout,
+            requests_per_second=self.settings.requests_per_second,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return Downloader(client, self.config["max_retries"], self.logger)
+        return Downloader(client, self.settings.max_retries, self.logger)
 
     @cached_property
-    def dumps(self) -> Dumps:
+    def shared_downloads(self) -> SharedDownloads:
         """The downloads that streams share."""
-        return Dumps(self.downloader, [stream.call for stream in self._asking])
+        return SharedDownloads(self.downloader, [stream.call for stream in self._asking])
 
     @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:
         """Leave at once: the last state written is the right one, and nothing waits to be."""
-        sys.exit(128 + signum)
+        sys.exit(128 + number)
 
     def skip_denied(self, what: str, denial: EndpointDeniedError) -> None:
         """Go on without a stream, or one event of it, that the API profile may not read.
@@ -262,7 +154,7 @@ class TapRainFocus(Tap):
             RainFocusError: There is nothing else to be read.
         """
         self._denied.add(what)
-        asked = len(self._asking) * max(len(self.event_codes), 1)
+        asked = len(self._asking) * max(len(self.settings.events), 1)
         if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
             raise RainFocusError(msg) from denial
@@ -292,11 +184,17 @@ class TapRainFocus(Tap):
         """The selected streams that ask RainFocus."""
         return [stream for stream in self._selected if isinstance(stream, RainFocusStream)]
 
-    @property
-    def _reads_inbox_only(self) -> bool:
-        """Whether there is an inbox, and nothing that says how to connect to RainFocus."""
-        given = self._config.get
-        return bool(given("inbox_url")) and not any(map(given, CONNECTION))
+    def _check_endpoints(self) -> None:
+        """See that setting `endpoints` names streams.
+
+        Raises:
+            SettingsError: It does not.
+        """
+        streams = [str(vars(stream)["name"]) for stream in STREAMS]
+        if unknown := sorted(self.settings.endpoints.keys() - set(streams)):
+            told = f"{', '.join(unknown)}: the streams are {', '.join(streams)}."
+            msg = f"Setting endpoints names {told}"
+            raise SettingsError(msg)
 
     def _check_selection(self) -> None:
         """See that there are the settings that the selected streams need.
@@ -305,7 +203,7 @@ class TapRainFocus(Tap):
             SettingsError: There are not.
         """
         events = self.streams[ExperienceEvents.name]
-        if events.selected and not self.config.get("inbox_url"):
+        if events.selected and not self.settings.inbox_url:
             if len(self._selected) < len(self.streams):
                 msg = (
                     f"Stream {events.name} is selected, but setting inbox_url is missing: "
@@ -317,7 +215,7 @@ class TapRainFocus(Tap):
             self.logger.info("Stream %s is left out: inbox_url is not set.", events.name)
         for name, entry in (self.input_catalog or {}).items():
             if name not in self.streams and entry.metadata.resolve_selection().get((), True):
-                check_settings(self._config, self.config_jsonschema, self._env_var_prefix)
+                check_settings(dict(self.config), self.config_jsonschema, self.variable_prefix())
 
 
 def _bytes(file: t.IO[str]) -> bytes:
@@ -343,19 +241,3 @@ def _has_bookmarks(state: dict[str, t.Any]) -> bool:
         )
     except (AttributeError, KeyError, TypeError):
         return False
-
-
-def _check_endpoints(endpoints: t.Iterable[str]) -> None:
-    names = [str(vars(stream)["name"]) for stream in STREAMS]
-    if unknown := sorted(set(endpoints) - set(names)):
-        msg = f"Setting endpoints names {', '.join(unknown)}: the streams are {', '.join(names)}."
-        raise SettingsError(msg)
-
-
-def _check_start_date(value: str | None) -> None:
-    try:
-        if value:
-            datetime.fromisoformat(value)
-    except ValueError as error:
-        msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
-        raise SettingsError(msg) from error

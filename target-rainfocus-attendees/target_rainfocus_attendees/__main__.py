@@ -10,7 +10,7 @@ import time
 import typing as t
 from contextlib import suppress
 
-from rainfocus_client.command import run_plugin
+from rainfocus_client.singer.command import run_plugin
 
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
@@ -20,10 +20,6 @@ CHUNK = 1 << 20
 
 def main() -> t.NoReturn:
     """Run the command and leave the process."""
-    # The SDK says at every start that it did nothing.
-    TargetRainFocusAttendees.logger.addFilter(
-        lambda record: "Skipping parse of env" not in str(record.msg)
-    )
     try:
         run_plugin(TargetRainFocusAttendees)
     except SystemExit as ended:

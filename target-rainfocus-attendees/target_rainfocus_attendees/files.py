@@ -5,48 +5,41 @@ from __future__ import annotations
 import os
 import typing as t
 from contextlib import suppress
-from pathlib import Path
 
 from rainfocus_client.errors import SettingsError
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 OWNER_ONLY = 0o600
 
-PATHS = ("rejects_path", "dry_run_path", "activation_log_path")
 
+def check_writable(files: Mapping[str, Path]) -> None:
+    """See that files can be written, before there is something to write.
 
-def check_paths(settings: Mapping[str, t.Any]) -> None:
-    """See that the files can be written, before there is something to write.
+    Args:
+        files: Paths, by the names of their settings.
 
     Raises:
         SettingsError: One cannot.
     """
     names: dict[Path, str] = {}
-    for name in PATHS:
-        path = named_path(settings, name)
-        other = names.setdefault(path.resolve(), name) if path else name
+    for name, path in files.items():
+        other = names.setdefault(path.resolve(), name)
         if other != name:
             msg = f"Settings {other} and {name} name the same file: give each its own."
             raise SettingsError(msg)
-        if path and (path.is_dir() or not _is_writable(path if path.exists() else path.parent)):
+        if path.is_dir() or not _is_writable(path if path.exists() else path.parent):
             msg = f"Setting {name} names no file that can be written: check that its folder exists."
             raise SettingsError(msg)
 
 
-def named_path(settings: Mapping[str, t.Any], name: str) -> Path | None:
-    """The path that a setting names, if any."""
-    value = settings.get(name)
-    return Path(value) if value else None
-
-
-def named_by(settings: Mapping[str, t.Any], file: t.IO[str]) -> str | None:
-    """The setting that names this open file, if any."""
-    for name in PATHS:
-        path = named_path(settings, name)
+def named_by(files: Mapping[str, Path], file: t.IO[str]) -> str | None:
+    """The name of the setting, of `files`, that names this open file, if any."""
+    for name, path in files.items():
         with suppress(OSError, ValueError):
-            if path and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return name
     return None
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.settings.declarations import ConnectionSettings
+from typing_extensions import override
 
-from target_rainfocus_attendees.columns import SYNONYMS
-from target_rainfocus_attendees.files import check_paths
-from target_rainfocus_attendees.profile import HASHED_EMAIL
+from target_rainfocus_attendees.files import check_writable
+from target_rainfocus_attendees.mapping.columns import SYNONYMS
+from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SETTINGS: dict[str, dict[str, t.Any]] = {
     "event_code": {
@@ -160,19 +164,54 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def check_own_settings(settings: Mapping[str, t.Any]) -> None:
-    """Check what the schema of the settings cannot say.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSettings(ConnectionSettings):
+    """The settings as attributes, once they are complete; see their descriptions above."""
 
-    Raises:
-        SettingsError: They cannot work.
-    """
-    for field in settings.get("extra_fields") or {}:
-        if field in SYNONYMS or field == HASHED_EMAIL:
-            msg = (
-                f"Setting extra_fields names {field}, which the Attendee Store has: use field_map."
-            )
+    event_code: str = ""
+    mode: str
+    identity: str
+    field_map: Mapping[str, str | None] = field(default_factory=dict)
+    extra_fields: Mapping[str, str] = field(default_factory=dict)
+    validation: str
+    consent_field: str | None = None
+    consent_values: Sequence[str | bool | float]
+    concurrency: int
+    batch_size_rows: int
+    streams: Sequence[str] = ()
+    unmapped_streams: str
+    rejects_path: str | None = None
+    max_rejects: int | None = None
+    dry_run: bool
+    dry_run_path: str | None = None
+    ledger_url: str | None = field(default=None, repr=False)
+    activation_log_path: str | None = None
+
+    @property
+    def hashed(self) -> bool:
+        """Whether a hash is sent in place of the e-mail address."""
+        return self.identity == HASHED_EMAIL
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that settings name, by the name of the setting."""
+        named = {
+            "rejects_path": self.rejects_path,
+            "dry_run_path": self.dry_run_path,
+            "activation_log_path": self.activation_log_path,
+        }
+        return {name: Path(path) for name, path in named.items() if path}
+
+    @override
+    def check(self) -> None:
+        for name in self.extra_fields:
+            if name in SYNONYMS or name == HASHED_EMAIL:
+                msg = (
+                    f"Setting extra_fields names {name}, which the Attendee Store has: "
+                    "use field_map."
+                )
+                raise SettingsError(msg)
+        if self.dry_run_path and not self.dry_run:
+            msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
             raise SettingsError(msg)
-    if settings.get("dry_run_path") and not settings["dry_run"]:
-        msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
-        raise SettingsError(msg)
-    check_paths(settings)
+        check_writable(self.files)

@@ -8,17 +8,16 @@ from rainfocus_client.errors import SettingsError
 from singer_sdk import RecordSink
 from typing_extensions import override
 
-from target_rainfocus_attendees.columns import EMAIL, find_columns, find_path, unmatched
-from target_rainfocus_attendees.consent import Consent
-from target_rainfocus_attendees.messages import MissingKeyError
-from target_rainfocus_attendees.profile import HASHED_EMAIL, ProfileReader
+from target_rainfocus_attendees.input.messages import MissingKeyError
+from target_rainfocus_attendees.mapping.columns import EMAIL, find_columns, find_path, unmatched
+from target_rainfocus_attendees.mapping.consent import Consent
+from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from target_rainfocus_attendees.columns import Path
-    from target_rainfocus_attendees.load import Load
-    from target_rainfocus_attendees.messages import Message
+    from target_rainfocus_attendees.mapping.columns import Path
+    from target_rainfocus_attendees.models import Message
+    from target_rainfocus_attendees.run import Run
+    from target_rainfocus_attendees.settings import TargetSettings
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
 
@@ -30,7 +29,7 @@ class AttendeeSink(RecordSink):
         target: TargetRainFocusAttendees,
         stream_name: str,
         schema: Message,
-        key_properties: Sequence[str] | None,
+        key_properties: list[str] | tuple[str, ...] | None,
     ) -> None:
         """Find the fields in the stream's schema.
 
@@ -38,7 +37,8 @@ class AttendeeSink(RecordSink):
             SettingsError: The stream is to be loaded and cannot be.
         """
         super().__init__(target, stream_name, schema, key_properties)
-        self._load: Load = target.load
+        self._run: Run = target.run
+        self._settings: TargetSettings = target.settings
         self._reader = self._make_reader(schema)
 
     @override
@@ -51,17 +51,16 @@ class AttendeeSink(RecordSink):
             msg = f"A record of stream {self.stream_name} lacks its key {', '.join(missing)}."
             raise MissingKeyError(msg)
         if self._reader:
-            self._load.record(record, self._reader, context["source"])
+            self._run.record(record, self._reader, context["source"])
         else:
-            self._load.skip()
+            self._run.skip()
 
     def _make_reader(self, schema: Message) -> ProfileReader | None:
-        if self._chosen and self.stream_name not in self._chosen:
+        if self._settings.streams and self.stream_name not in self._settings.streams:
             return None
-        field_map: dict[str, str | None] = self.config.get("field_map") or {}
-        extra_fields: dict[str, str] = self.config.get("extra_fields") or {}
-        hashed = self.config["identity"] == HASHED_EMAIL
-        columns = find_columns(schema, field_map, hashed=hashed)
+        settings = self._settings
+        field_map = settings.field_map
+        columns = find_columns(schema, field_map, hashed=settings.hashed)
         if EMAIL not in columns:
             self._lack_email(schema, field_map.get(EMAIL))
             return None
@@ -69,7 +68,7 @@ class AttendeeSink(RecordSink):
             if dotted and field not in columns:
                 self._lack("field_map", dotted, f"{field} is not sent")
         extra = {}
-        for field, dotted in extra_fields.items():
+        for field, dotted in settings.extra_fields.items():
             if path := find_path(schema, dotted):
                 extra[field] = path
             else:
@@ -81,10 +80,11 @@ class AttendeeSink(RecordSink):
                 self.stream_name,
                 ", ".join(others),
             )
-        return ProfileReader(columns, extra, self.config, consent)
+        strict = settings.validation == "strict"
+        return ProfileReader(columns, extra, hashed=settings.hashed, strict=strict, consent=consent)
 
     def _consent(self, schema: Message) -> tuple[Consent | None, list[Path]]:
-        field = self.config.get("consent_field")
+        field = self._settings.consent_field
         if not field:
             return None, []
         path = find_path(schema, field)
@@ -94,7 +94,7 @@ class AttendeeSink(RecordSink):
                 "correct it, or leave the stream out with setting streams."
             )
             raise SettingsError(msg)
-        return Consent(path, self.config["consent_values"]), [path]
+        return Consent(path, self._settings.consent_values), [path]
 
     def _lack(self, setting: str, dotted: str, so: str) -> None:
         self.logger.warning(
@@ -107,14 +107,10 @@ class AttendeeSink(RecordSink):
             lack = f"{lack} {dotted}, which field_map names"
         elif EMAIL in find_columns(schema, {}, hashed=True):
             lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
-        if self._chosen:
+        if self._settings.streams:
             msg = f"{lack}: take it out of setting streams, or name the field with field_map."
             raise SettingsError(msg)
-        if self.config["unmapped_streams"] == "fail":
+        if self._settings.unmapped_streams == "fail":
             msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip."
             raise SettingsError(msg)
         self.logger.warning("%s: its records are skipped.", lack)
-
-    @property
-    def _chosen(self) -> list[str]:
-        return self.config.get("streams") or []

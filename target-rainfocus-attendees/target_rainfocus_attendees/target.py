@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import typing as t
 from functools import cached_property
 
 from rainfocus_client.errors import RainFocusError, SettingsError
-from rainfocus_client.settings import read_config_files, settings_schema
-from rainfocus_client.startup import environment_settings, ready_settings
+from rainfocus_client.settings.declarations import settings_schema
+from rainfocus_client.singer.plugin import RainFocusPlugin
 from singer_sdk import Target
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
+from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.files import named_by
-from target_rainfocus_attendees.lines import Stop, lines
-from target_rainfocus_attendees.load import Load, NotStoredError
-from target_rainfocus_attendees.messages import InputError, MessageReader, UnknownStreamError
-from target_rainfocus_attendees.rejects import Source
-from target_rainfocus_attendees.settings import SETTINGS, check_own_settings
+from target_rainfocus_attendees.input.lines import lines
+from target_rainfocus_attendees.input.messages import MessageReader, UnknownStreamError
+from target_rainfocus_attendees.input.signals import Stop
+from target_rainfocus_attendees.models import Source
+from target_rainfocus_attendees.run import Run
+from target_rainfocus_attendees.settings import SETTINGS, TargetSettings
 from target_rainfocus_attendees.sinks import AttendeeSink
-from target_rainfocus_attendees.wire import PACKAGE
 
 if t.TYPE_CHECKING:
     from types import FrameType
 
-    import click
+    from rainfocus_client.singer.plugin import GivenSettings
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
 
-    from target_rainfocus_attendees.messages import Message
+    from target_rainfocus_attendees.models import Message
 
 RECORD_REQUIRES = {"stream", "record"}
 
 
-class TargetRainFocusAttendees(Target):
+class TargetRainFocusAttendees(RainFocusPlugin, Target):
     """Writes attendee profiles to the RainFocus Attendee Store."""
 
     name = PACKAGE
     config_jsonschema: t.ClassVar[Message] = settings_schema(SETTINGS, required=("event_code",))
+    settings_class = TargetSettings
+    settings: TargetSettings
     capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -63,17 +62,14 @@ class TargetRainFocusAttendees(Target):
         """
         self._stop = Stop()
         super().__init__(**kwargs)
-        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
-            # The summary line says the same (see summary.py).
-            self.metrics_logger.setLevel(logging.WARNING)
-        self._schema_messages: dict[str, Message] = {}
+        self._messages = t.cast("MessageReader", self.message_reader)
         # Sinks hold nothing back, so that draining them takes no threads.
         self.max_parallelism = 1
 
     @cached_property
-    def load(self) -> Load:
+    def run(self) -> Run:
         """The run that all sinks take part in."""
-        return Load(self.config, self._write_state_message, self.logger, self._stop)
+        return Run(self.settings, self._put_out, self.logger, self._stop)
 
     @classmethod
     @override
@@ -82,7 +78,7 @@ class TargetRainFocusAttendees(Target):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: GivenSettings | None = None,
         file_input: t.IO[str] | None = None,
     ) -> None:
         """Run the command: load the input, and end in good order however it ends."""
@@ -95,30 +91,9 @@ class TargetRainFocusAttendees(Target):
         )
         source = file_input or sys.stdin
         target.check_input(source)
-        try:
-            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, target.load.idle)))
+        with target.run as run:
+            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, run.idle)))
             target.process_endofpipe()
-        except NotStoredError:
-            raise
-        except (MapExpressionError, StreamMapConfigError) as error:
-            target.load.end()
-            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
-            raise SettingsError(msg) from error
-        except SystemExit as stop:
-            target.load.end()
-            if target.load.finished:
-                target.load.conclude()
-                return
-            cls.logger.error(  # noqa: TRY400
-                "Stopped by a signal (exit code %s). %s", stop.code, target.load.progress_text()
-            )
-            raise
-        except Exception as error:
-            target.load.end(drain=True)
-            if isinstance(error, RainFocusError):
-                msg = f"{error} {target.load.progress_text()}"
-                raise RainFocusError(msg) from error
-            raise
 
     def check_input(self, file: t.IO[str]) -> None:
         """See that the run does not read what it writes.
@@ -126,7 +101,7 @@ class TargetRainFocusAttendees(Target):
         Raises:
             SettingsError: It would.
         """
-        if name := named_by(self.config, file):
+        if name := named_by(self.settings.files, file):
             msg = f"The input is the file that {name} names: give this run another one."
             raise SettingsError(msg)
 
@@ -142,55 +117,21 @@ class TargetRainFocusAttendees(Target):
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
-        for stream in self.config.get("streams") or ():
+        for stream in self.settings.streams:
             if not self.sink_exists(stream):
                 self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
-        self.load.complete()
-
-    @classproperty
-    @override
-    def _env_var_config(cls) -> Message:  # noqa: N805
-        cls.append_builtin_config(cls.config_jsonschema)
-        return environment_settings(cls.config_jsonschema, cls._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        self.append_builtin_config(self.config_jsonschema)
-        self._config = ready_settings(
-            self._config,
-            self.config_jsonschema,
-            self._env_var_prefix,
-            self.logger,
-            check=raise_errors,
-        )
-        if raise_errors:
-            check_own_settings(self._config)
-        return []
-
-    @classmethod
-    @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        files = read_config_files(path for path in value if path != "ENV")
-        return _ConfigInput(config=files, parse_env="ENV" in value)
-
-    @override
-    def _process_schema_message(self, message_dict: Message) -> None:
-        super()._process_schema_message(message_dict)
-        stream = message_dict["stream"]
-        if self._schema_messages.get(stream) != message_dict:
-            self._schema_messages[stream] = message_dict
+        self.run.end()
 
     @override
     def _process_record_message(self, message_dict: Message) -> None:
         """As the SDK, but nothing is validated against the schema, and no date parsed."""
-        self._assert_line_requires(message_dict, requires=RECORD_REQUIRES)
+        reader = self._messages
+        reader.assert_line_requires(message_dict, RECORD_REQUIRES)
         stream = message_dict["stream"]
-        if stream not in self._schema_messages:
+        if stream not in reader.schemas:
             msg = f"A record of stream {stream} came before its schema: check the extractor."
             raise UnknownStreamError(msg)
-        context = {"source": Source(self._schema_messages[stream], message_dict)}
+        context = {"source": Source(reader.schemas[stream], message_dict)}
         is_filtered = True
         for stream_map in self.mapper.stream_maps[stream]:
             record = self._mapped(stream_map, message_dict)
@@ -198,7 +139,7 @@ class TargetRainFocusAttendees(Target):
                 is_filtered = False
                 self.get_sink(stream_map.stream_alias).process_record(record, context)
         if is_filtered:
-            self.load.filter()
+            self.run.filter()
 
     @staticmethod
     def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
@@ -213,21 +154,12 @@ class TargetRainFocusAttendees(Target):
 
     @override
     def _process_state_message(self, message_dict: Message) -> None:
-        self._assert_line_requires(message_dict, requires={"value"})
-        self.load.state(message_dict["value"])
+        self._messages.assert_line_requires(message_dict, {"value"})
+        self.run.state(message_dict["value"])
 
-    @override
-    def _process_activate_version_message(self, message_dict: Message) -> None:
-        """Do nothing: profiles are upserted, none is ever deleted."""
-
-    @override
-    def _process_batch_message(self, message_dict: Message) -> None:
-        msg = "The input holds BATCH messages: take batch_config out of the extractor's settings."
-        raise InputError(msg)
-
-    @override
-    def _write_state_message(self, state: Message) -> None:
-        try:  # not as the SDK does, which logs the state
+    @staticmethod
+    def _put_out(state: Message) -> None:
+        try:
             sys.stdout.write(f"{json.dumps(state)}\n")
             sys.stdout.flush()
         # Closed by the reader, or from the start.
@@ -236,10 +168,6 @@ class TargetRainFocusAttendees(Target):
             raise RainFocusError(msg) from error
 
     @override
-    def _handle_max_record_age(self) -> None:
-        """Do nothing: no record waits for a drain."""
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:
         """Ask the run to stop; here, in the middle of anything, nothing may be raised."""
-        self._stop.request(128 + signum)
+        self._stop.request(128 + number)

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from rainfocus_sandbox.daemon import stop
-from rainfocus_sandbox.store import Store
+from rainfocus_sandbox.data.store import Store
+from rainfocus_sandbox.server.background import stop
 from tap_rainfocus.receiver import background
 
 if t.TYPE_CHECKING:

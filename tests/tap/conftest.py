@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from rainfocus_sandbox.testing import running
-from tap_rainfocus import inbox, push
+from tap_rainfocus.inbox import models, payloads, store
 
 if t.TYPE_CHECKING:
     import ssl
@@ -205,21 +205,23 @@ def fill_inbox() -> InboxFiller:
     """Put what some bodies hold into an inbox, as the receiver does."""
 
     def fill(url: str, *bodies: object) -> None:
-        with closing(inbox.Inbox(url)) as opened:
-            opened.append([_message(payload) for body in bodies for payload in push.messages(body)])
+        with closing(store.Inbox(url)) as opened:
+            opened.append(
+                [_message(payload) for body in bodies for payload in payloads.messages(body)]
+            )
 
     return fill
 
 
-def _message(payload: object) -> inbox.Message:
+def _message(payload: object) -> models.Message:
     text = json.dumps(payload)
-    event = push.nested(payload) if isinstance(payload, dict) else payload
-    if not push.is_event(event):
-        key = f"unreadable:{push.payload_hash(payload)}"
-        return inbox.Message(key, text, None, None, readable=False, fingerprint="")
-    key, transmission = push.transmission_key(event), push.transmission_id(event)
-    fingerprint = push.fingerprint(event)
-    return inbox.Message(key, text, "flow", transmission, readable=True, fingerprint=fingerprint)
+    event = payloads.nested(payload) if isinstance(payload, dict) else payload
+    if not payloads.is_event(event):
+        key = f"unreadable:{payloads.payload_hash(payload)}"
+        return models.Message(key, text, None, None, readable=False, fingerprint="")
+    key, transmission = payloads.transmission_key(event), payloads.transmission_id(event)
+    fingerprint = payloads.fingerprint(event)
+    return models.Message(key, text, "flow", transmission, readable=True, fingerprint=fingerprint)
 
 
 @dataclass

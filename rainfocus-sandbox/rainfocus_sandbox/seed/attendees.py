@@ -1,29 +1,29 @@
-"""Attendees, with the field names that v3 reads give (reference §4.1)."""
+"""Attendees, with the field names that v3 reads give (docs/rainfocus-api.md §4.1)."""
 
 from __future__ import annotations
 
 import typing as t
 import uuid
 
-from rainfocus_sandbox import attributes
-from rainfocus_sandbox.clock import iso, moment
-from rainfocus_sandbox.ids import generator, made_id
+from rainfocus_sandbox.data import attributes
+from rainfocus_sandbox.data.clock import iso, moment
+from rainfocus_sandbox.data.ids import generator, made_id
+from rainfocus_sandbox.data.store import StoredRow
 from rainfocus_sandbox.seed.pools import slug
 from rainfocus_sandbox.seed.untidy import ATTENDEE, untidy
-from rainfocus_sandbox.store import Row
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
     from rainfocus_sandbox.seed.calendar import Plan
     from rainfocus_sandbox.seed.pools import Person, Pools
 
 _WEEK_MS = 7 * 24 * 3600 * 1000
 
 
-def attendees(plan: Plan, total: int, pools: Pools, seed: int) -> Iterator[Row]:
+def attendees(plan: Plan, total: int, pools: Pools, seed: int) -> Iterator[StoredRow]:
     """Make the attendees of an event one by one, each with an e-mail address of their own."""
     rng = generator(seed, plan.event.code, "attendee")
     for number in range(total):
@@ -49,7 +49,7 @@ def attendees(plan: Plan, total: int, pools: Pools, seed: int) -> Iterator[Row]:
             "modifiedDate": iso(modified_ms),
             "attributes": _attributes(rng),
         }
-        yield Row(untidy(record, ATTENDEE, rng), modified_ms, attendee_id, email)
+        yield StoredRow(untidy(record, ATTENDEE, rng), modified_ms, attendee_id, email)
 
 
 def _email(plan: Plan, number: int, person: Person) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from rainfocus_sandbox.customer import LAST_YEAR, THIS_YEAR, Event
+from rainfocus_sandbox.data.customer import LAST_YEAR, THIS_YEAR, Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from rainfocus_sandbox.customer import EVENTS, PROFILES
-from rainfocus_sandbox.ids import generator
+from rainfocus_sandbox.data.customer import EVENTS, PROFILES
+from rainfocus_sandbox.data.ids import generator
+from rainfocus_sandbox.data.store import StoredRow
 from rainfocus_sandbox.seed.attendees import attendees
 from rainfocus_sandbox.seed.calendar import SUMMIT_25, SUMMIT_26, Plan
 from rainfocus_sandbox.seed.expo import exhibitors, leads
 from rainfocus_sandbox.seed.pools import pools_of
 from rainfocus_sandbox.seed.program import sessions, speakers
-from rainfocus_sandbox.store import Row
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
+    from rainfocus_sandbox.data.store import Store
     from rainfocus_sandbox.seed.pools import Pools
     from rainfocus_sandbox.seed.sizes import Sizes
-    from rainfocus_sandbox.store import Store
 
 _LEAD_FIELDS = ("attendeeId", "email", "firstname", "lastname", "companyname")
 
@@ -55,7 +55,7 @@ def _seed_event(store: Store, plan: Plan, sizes: Sizes, pools: Pools) -> None:
     )
 
 
-def _noting(people: Iterable[Row], scanned: dict[int, Record]) -> Iterator[Row]:
+def _noting(people: Iterable[StoredRow], scanned: dict[int, Record]) -> Iterator[StoredRow]:
     """Pass `people` on, noting what leads repeat of those who were scanned."""
     for number, row in enumerate(people):
         if number in scanned:
@@ -63,5 +63,5 @@ def _noting(people: Iterable[Row], scanned: dict[int, Record]) -> Iterator[Row]:
         yield row
 
 
-def _rows(records: Iterable[Record], plan: Plan) -> Iterator[Row]:
-    return (Row(record, plan.closes_ms) for record in records)
+def _rows(records: Iterable[Record], plan: Plan) -> Iterator[StoredRow]:
+    return (StoredRow(record, plan.closes_ms) for record in records)

@@ -1,20 +1,20 @@
-"""The expo: exhibitors, and the leads they scanned (reference §4.5, §4.6)."""
+"""The expo: exhibitors, and the leads they scanned (docs/rainfocus-api.md §4.5, §4.6)."""
 
 from __future__ import annotations
 
 import typing as t
 
-from rainfocus_sandbox import attributes
-from rainfocus_sandbox.clock import iso
-from rainfocus_sandbox.ids import generator, made_id
+from rainfocus_sandbox.data import attributes
+from rainfocus_sandbox.data.clock import iso
+from rainfocus_sandbox.data.ids import generator, made_id
+from rainfocus_sandbox.data.store import StoredRow
 from rainfocus_sandbox.seed.pools import slug
 from rainfocus_sandbox.seed.untidy import EXHIBITOR, LEAD, untidy
-from rainfocus_sandbox.store import Row
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
     from rainfocus_sandbox.seed.calendar import Plan
     from rainfocus_sandbox.seed.pools import Pools
 
@@ -49,11 +49,11 @@ def exhibitors(plan: Plan, total: int, pools: Pools, seed: int) -> list[Record]:
 
 def leads(
     plan: Plan, attendees: Sequence[Record], exhibitors: Sequence[Record], pools: Pools, seed: int
-) -> Iterator[Row]:
+) -> Iterator[StoredRow]:
     """Make one lead of each of `attendees`.
 
-    Assumption: no public source shows a lead read in bulk (reference §4.6). The record is flat
-    and repeats what a lead table needs of the attendee and the exhibitor.
+    Assumption: no public source shows a lead read in bulk (docs/rainfocus-api.md §4.6). The record
+    is flat and repeats what a lead table needs of the attendee and the exhibitor.
     """
     rng = generator(seed, plan.event.code, "lead")
     for number, attendee in enumerate(attendees):
@@ -71,4 +71,6 @@ def leads(
             "createDate": iso(made_ms),
             "modifiedDate": iso(modified_ms),
         }
-        yield Row(untidy(record, LEAD, rng), modified_ms, attendee["attendeeId"], attendee["email"])
+        yield StoredRow(
+            untidy(record, LEAD, rng), modified_ms, attendee["attendeeId"], attendee["email"]
+        )

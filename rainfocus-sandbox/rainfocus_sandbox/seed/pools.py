@@ -57,7 +57,7 @@ class Company:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Address:
     """An address; `state` is there for the United States and Canada only."""
 
     street: str
@@ -74,7 +74,7 @@ class Locality:
     first_names: t.Sequence[str]
     last_names: t.Sequence[str]
     companies: t.Sequence[Company]
-    places: t.Sequence[Place]
+    places: t.Sequence[Address]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Person:
     last_name: str
     company: Company
     job_title: str
-    place: Place
+    place: Address
     country: Country
 
 
@@ -153,7 +153,7 @@ def _company(fake: Faker) -> Company:
     return Company(name, f"{slug(name)[:40].strip('-')}.{fake.random_element(_RESERVED_DOMAINS)}")
 
 
-def _place(fake: Faker, country: Country) -> Place:
+def _place(fake: Faker, country: Country) -> Address:
     state = None
     if country.alpha2 == "US":
         state = fake.state_abbr(include_territories=False, include_freely_associated_states=False)
@@ -163,4 +163,4 @@ def _place(fake: Faker, country: Country) -> Place:
         postcode = fake.postalcode_in_province(state)
     else:
         postcode = fake.postcode()
-    return Place(fake.street_address().replace("\n", ", "), fake.city(), postcode, state)
+    return Address(fake.street_address().replace("\n", ", "), fake.city(), postcode, state)

@@ -1,18 +1,18 @@
-"""The programme: sessions with their times, and speakers (reference §4.3, §4.4, §4.7)."""
+"""The programme: sessions, their times and speakers (docs/rainfocus-api.md §4.3, §4.4, §4.7)."""
 
 from __future__ import annotations
 
 import typing as t
 from datetime import UTC, datetime, time, timedelta, timezone
 
-from rainfocus_sandbox import attributes
-from rainfocus_sandbox.ids import generator, made_id
+from rainfocus_sandbox.data import attributes
+from rainfocus_sandbox.data.ids import generator, made_id
 from rainfocus_sandbox.seed.untidy import SESSION, SPEAKER, untidy
 
 if t.TYPE_CHECKING:
     from random import Random
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
     from rainfocus_sandbox.seed.calendar import Plan
     from rainfocus_sandbox.seed.pools import Pools
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from rainfocus_sandbox.attributes import BY_CODE
+from rainfocus_sandbox.data.attributes import BY_CODE
 from rainfocus_sandbox.seed.pools import COUNTRIES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
-    from rainfocus_sandbox.merge import Record
+    from rainfocus_sandbox.data.merge import Record
 
     Quirk = Callable[[Record, Random], None]
 
@@ -46,7 +46,7 @@ _COUNTRIES = {country.alpha2: country for country in COUNTRIES}
 
 
 def mixed_booleans(record: Record, rng: Random) -> None:
-    """Write truth as text, as a JSON boolean or as a number (reference §4.0, Booleans)."""
+    """Write truth as text, a JSON boolean or a number (docs/rainfocus-api.md §4.0, Booleans)."""
     for name in _BOOLEAN_FIELDS:
         if name in record:
             style = rng.choice(_BOOLEAN_STYLES)
@@ -54,7 +54,7 @@ def mixed_booleans(record: Record, rng: Random) -> None:
 
 
 def loose_numbers(record: Record, rng: Random) -> None:
-    """Write whole numbers as floats or as text (reference §4.0, Numbers)."""
+    """Write whole numbers as floats or as text (docs/rainfocus-api.md §4.0, Numbers)."""
     for holder in (record, *record.get("times", ())):
         for name in _NUMBER_FIELDS:
             if name in holder:
@@ -62,33 +62,33 @@ def loose_numbers(record: Record, rng: Random) -> None:
 
 
 def missing_optional(record: Record, rng: Random) -> None:
-    """Leave out a field that is not always there (reference §4, "Schemas must be open")."""
+    """Leave out a field that is not always there (docs/rainfocus-api.md §4, open schemas)."""
     del record[_optional(record, rng)]
 
 
 def null_optional(record: Record, rng: Random) -> None:
-    """Write null for a field that others leave out (reference §4, "Schemas must be open")."""
+    """Write null for a field that others leave out (docs/rainfocus-api.md §4, open schemas)."""
     record[_optional(record, rng)] = None
 
 
 def shouted_session_id(record: Record, _rng: Random) -> None:
-    """Spell `sessionId` as the widgets do, `sessionID` (reference, "Read this first")."""
+    """Spell `sessionId` as the widgets do, `sessionID` (docs/rainfocus-api.md §4.3)."""
     record["sessionID"] = record.pop("sessionId")
 
 
 def spelled_session_time_id(record: Record, rng: Random) -> None:
-    """Spell `sessionTimeId` in one of its three other ways (reference §4.4)."""
+    """Spell `sessionTimeId` in one of its three other ways (docs/rainfocus-api.md §4.4)."""
     for time in record["times"]:
         time[rng.choice(_SESSION_TIME_IDS)] = time.pop("sessionTimeId")
 
 
 def short_session_code(record: Record, _rng: Random) -> None:
-    """Call `sessionCode` just `code` (reference §4.3, push and widget)."""
+    """Call `sessionCode` just `code` (docs/rainfocus-api.md §4.3, push and widget)."""
     record["code"] = record.pop("sessionCode")
 
 
 def attributes_by_label(record: Record, _rng: Random) -> None:
-    """Give custom attributes in the dump's shape, by label only (reference §4.2, third shape)."""
+    """Give custom attributes by label only, as dumps do (docs/rainfocus-api.md §4.2, shape 3)."""
     record["attributeValues"] = [
         {"attribute": attribute["name"], "value": value["value"]}
         for attribute in record.pop("attributes", ())
@@ -97,7 +97,7 @@ def attributes_by_label(record: Record, _rng: Random) -> None:
 
 
 def attributes_per_value(record: Record, _rng: Random) -> None:
-    """Give custom attributes in the widget's shape (reference §4.2, second shape)."""
+    """Give custom attributes in the widget's shape (docs/rainfocus-api.md §4.2, shape 2)."""
     if "attributes" not in record:
         return
     record["attributevalues"] = [
@@ -118,20 +118,20 @@ def attributes_per_value(record: Record, _rng: Random) -> None:
 
 
 def other_date_format(record: Record, rng: Random) -> None:
-    """Write dates in another of the formats seen (reference §4.0, times and timestamps)."""
+    """Write dates in another of the formats seen (docs/rainfocus-api.md §4.0, times)."""
     write = rng.choice((_with_dashes, _with_slashes, _as_epoch))
     for name in _DATE_FIELDS:
         record[name] = write(datetime.fromisoformat(record[name]))
 
 
 def country_as_alpha3(record: Record, _rng: Random) -> None:
-    """Give the country by its three-letter code (reference §4.1: the read form is not known)."""
+    """Give the country by its three-letter code (form not known: docs/rainfocus-api.md §4.1)."""
     if record["country"] in _COUNTRIES:
         record["country"] = _COUNTRIES[record["country"]].alpha3
 
 
 def country_by_name(record: Record, _rng: Random) -> None:
-    """Give the country by its English name (reference §4.1: the read form is not known)."""
+    """Give the country by its English name (form not known: docs/rainfocus-api.md §4.1)."""
     if record["country"] in _COUNTRIES:
         record["country"] = _COUNTRIES[record["country"]].name
 

@@ -11,8 +11,9 @@ from functools import partial
 import click
 from rainfocus_client.errors import RainFocusError
 
-from tap_rainfocus.inbox import Inbox
-from tap_rainfocus.receiver import background, server
+from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.receiver import background
+from tap_rainfocus.receiver.http import server
 from tap_rainfocus.receiver.replay import Replay
 from tap_rainfocus.receiver.settings import Settings, read_folder
 

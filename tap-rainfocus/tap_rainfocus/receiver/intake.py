@@ -11,13 +11,14 @@ from contextlib import contextmanager
 
 from rainfocus_client.errors import RainFocusError
 
-from tap_rainfocus.inbox import Kept
+from tap_rainfocus.inbox.models import Kept
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_rainfocus.inbox import Inbox, Message
-    from tap_rainfocus.receiver.metrics import Metrics
+    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.store import Inbox
+    from tap_rainfocus.receiver.http.metrics import Metrics
 
 LOGGER = logging.getLogger("rainfocus-receiver")
 
@@ -32,7 +33,7 @@ class NoRoomError(RainFocusError):
     """More is waiting than may be held in memory."""
 
 
-class Place:
+class Reservation:
     """The room that one request takes."""
 
     def __init__(self, intake: Intake) -> None:
@@ -70,9 +71,9 @@ class Intake:
         self._called = asyncio.Event()
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self) -> Iterator[Reservation]:
         """A place in the memory, for as long as the block runs."""
-        place = Place(self)
+        place = Reservation(self)
         try:
             yield place
         finally:

@@ -6,14 +6,15 @@ import typing as t
 from collections import Counter
 from itertools import islice
 
+from tap_rainfocus.receiver.bodies import read_messages
+from tap_rainfocus.receiver.http.metrics import OUTCOMES
 from tap_rainfocus.receiver.intake import outcome
-from tap_rainfocus.receiver.messages import read_messages
-from tap_rainfocus.receiver.metrics import OUTCOMES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_rainfocus.inbox import Inbox, Message
+    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.store import Inbox
 
 LINES = 500
 """Lines committed at a time."""

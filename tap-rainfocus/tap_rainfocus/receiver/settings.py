@@ -12,13 +12,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.redaction import Redactor, protect_logs
-from rainfocus_client.settings import check_settings, with_defaults
-from rainfocus_client.startup import environment_settings
+from rainfocus_client.settings.checks import check_settings
+from rainfocus_client.settings.sources import environment_settings, with_defaults
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rainfocus_client.settings import JSONSchema
+    from rainfocus_client.settings.declarations import JSONSchema
 
 PREFIX = "RAINFOCUS_RECEIVER_"
 

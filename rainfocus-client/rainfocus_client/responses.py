@@ -1,0 +1,209 @@
+"""What a reply of RainFocus means: done, later, not this record, new token, or stop."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from rainfocus_client.auth import Token
+from rainfocus_client.errors import (
+    AuthenticationError,
+    EndpointDeniedError,
+    ParameterError,
+    RainFocusError,
+    RefusedError,
+    RetriableError,
+    TokenRefusedError,
+)
+from rainfocus_client.retry import parse_retry_after
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SUCCESS_CODE = "0"
+
+LATER = frozenset({408, 409, 425, 429})
+"""4xx that mean "later"; every 5xx does too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition on HTTP status or responseCode, what it is, and what the user should do."""
+
+    error: type[RainFocusError]
+    advice: str
+    codes: frozenset[str] = frozenset()
+    statuses: frozenset[int] = frozenset()
+
+    def matches(self, status: int, code: str | None) -> bool:
+        """Whether a reply with this status and code falls under the rule."""
+        return code in self.codes or status in self.statuses
+
+
+RULES = (
+    # Codes 103 and 124 are captured, 101 and 107 come from client code (docs/rainfocus-api.md
+    # §3.2).
+    Rule(
+        EndpointDeniedError,
+        "the API profile has no access to endpoint {endpoint}: "
+        "enable it under Integration Suite > API Profiles.",
+        codes=frozenset({"124"}),
+    ),
+    Rule(
+        AuthenticationError,
+        "this API profile is not known: check api_profile and environment.",
+        codes=frozenset({"101"}),
+    ),
+    Rule(
+        TokenRefusedError,
+        "the access token is not accepted: check the credentials and environment.",
+        codes=frozenset({"107"}),
+        statuses=frozenset({HTTPStatus.UNAUTHORIZED}),
+    ),
+    Rule(
+        ParameterError,
+        "a required parameter is missing or belongs to another environment: "
+        "check org_id, environment, the event code, event_parameter and the credentials.",
+        codes=frozenset({"103"}),
+    ),
+    Rule(
+        AuthenticationError,
+        "access is forbidden: check the API profile's rights and its IP allow-list.",
+        statuses=frozenset({HTTPStatus.FORBIDDEN}),
+    ),
+    Rule(
+        RainFocusError,
+        "there is no such address: check api_url (it ends in /api), environment and org_id, and "
+        "that this RainFocus has the call.",
+        statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
+    ),
+    Rule(
+        RetriableError,
+        "the server cannot answer now: try again later, or set requests_per_second.",
+        statuses=frozenset(LATER | set(range(500, 600))),
+    ),
+)
+
+
+def judge(
+    call: str,
+    status: int,
+    body: object,
+    headers: Mapping[str, str],
+) -> dict[str, t.Any]:
+    """Give the reply's body if RainFocus did what it was asked.
+
+    Success is HTTP 2xx and a `responseCode` that is absent or "0" (captured: refusals come with
+    HTTP 200 as well as with HTTP 400).
+
+    Args:
+        call: The call, such as `attendee/search`, for the message.
+        status: The HTTP status.
+        body: The parsed JSON body, or None where it is not JSON.
+        headers: The reply's headers, looked up without regard to case.
+
+    Raises:
+        EndpointDeniedError: The API profile may not use the call.
+        ParameterError: A parameter is missing, or a token of another environment was sent.
+        AuthenticationError: The credentials are not accepted.
+        TokenRefusedError: The token is no longer good; a new one may be.
+        RetriableError: A passing fault.
+        RefusedError: This one request was refused.
+        RainFocusError: Anything else; it stops the run.
+    """
+    envelope = body if isinstance(body, dict) else None
+    code = response_code(body)
+    accepted = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    if accepted and envelope is not None and code in {None, SUCCESS_CODE}:
+        return envelope
+    for rule in RULES:
+        if rule.matches(status, code):
+            raise _error(rule, call, status, code, headers)
+    if accepted and envelope is None:
+        raise RetriableError(
+            _message(call, status, code, "the reply is not a JSON object: check api_url.")
+        )
+    if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+        raise refusal(call, status, code)
+    raise RainFocusError(
+        _message(call, status, code, "this was not expected: check api_url and environment.")
+    )
+
+
+def refusal(call: str, status: int, code: str | None) -> RefusedError:
+    """The refusal of one request."""
+    return RefusedError(_message(call, status, code, "the request was refused."))
+
+
+def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
+    """Give the token in the token endpoint's reply (RFC 6749 §5, assumed).
+
+    Raises:
+        AuthenticationError: The credentials are not accepted.
+        RetriableError: A passing fault.
+        RainFocusError: Nothing answers at the token URL.
+    """
+    call = "the request for a token"
+    if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise AuthenticationError(
+            _message(
+                call,
+                status,
+                None,
+                "the credentials are not accepted: check client_id, client_secret, environment "
+                "and token_auth_method.",
+            )
+        )
+    if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise RetriableError(
+            _message(call, status, None, "try again later."), parse_retry_after(headers)
+        )
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise RainFocusError(_message(call, status, None, "check token_url."))
+    if not isinstance(body, dict):
+        advice = "the reply is not a JSON object: check token_url."
+        raise RetriableError(_message(call, status, None, advice))
+    return Token.from_reply(body)
+
+
+def response_code(body: object) -> str | None:
+    """The code of a reply as digits, None where it has none.
+
+    What is no number says only that something is wrong, and is not shown: it is `unknown`.
+    """
+    code = body.get("responseCode") if isinstance(body, dict) else None
+    if code is None:
+        return None
+    if code == SUCCESS_CODE:
+        return SUCCESS_CODE
+    digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
+    return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
+
+
+def endpoint_name(call: str) -> str:
+    """The name of a call as the API profile lists it: `attendee/search` → `attendee`.
+
+    Inferred from the one captured refusal (`Access to API endpoint session denied.`).
+    """
+    first, _, rest = call.partition("/")
+    return rest if first == "entityDataDump" else first
+
+
+def _error(
+    rule: Rule,
+    call: str,
+    status: int,
+    code: str | None,
+    headers: Mapping[str, str],
+) -> RainFocusError:
+    message = _message(call, status, code, rule.advice.format(endpoint=endpoint_name(call)))
+    if rule.error is RetriableError:
+        return RetriableError(message, parse_retry_after(headers))
+    return rule.error(message)
+
+
+def _message(call: str, status: int, code: str | None, advice: str) -> str:
+    shown = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
+    return f"RainFocus answered {call} with {shown}: {advice}"

@@ -1,0 +1,1 @@
+"""The settings: what is declared, where values come from, whether they can work."""

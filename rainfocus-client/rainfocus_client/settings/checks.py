@@ -1,0 +1,81 @@
+"""Whether settings can work; what is said of them never shows a value."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+import jsonschema
+
+from rainfocus_client.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rainfocus_client.settings.declarations import JSONSchema
+
+
+def check_settings(settings: Mapping[str, t.Any], schema: JSONSchema, env_prefix: str) -> None:
+    """Hold settings against their schema.
+
+    Args:
+        settings: What the user gave.
+        schema: From `settings_schema`.
+        env_prefix: Prefix of the plugin's environment variables, for the message.
+
+    Raises:
+        SettingsError: Something is wrong; the text names each fault and never shows a value.
+    """
+    validator = jsonschema.Draft202012Validator(schema)
+    faults = sorted({_fault(error, env_prefix) for error in validator.iter_errors(settings)})
+    if faults:
+        raise SettingsError("; ".join(faults) + ".")
+
+
+def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
+    name = ".".join(str(part) for part in error.absolute_path)
+    wanted: t.Any = error.validator_value
+    match error.validator:
+        case "required":
+            given = t.cast("dict[str, t.Any]", error.instance)
+            # In the order in which they are declared: the SDK may sort those that are required.
+            declared = t.cast("JSONSchema", error.schema)["properties"]
+            missing = [key for key in declared if key in wanted and key not in given]
+            name = ", ".join(missing)
+            where = " and ".join(f"{env_prefix}{key.upper()}" for key in missing)
+            rule = f"is missing: set it in the config or as {where}"
+        case "type":
+            kinds = [wanted] if isinstance(wanted, str) else [k for k in wanted if k != "null"]
+            rule = f"must be of type {' or '.join(kinds)}"
+        case "enum":
+            rule = f"must be one of {', '.join(map(str, wanted))}"
+        case "minimum":
+            rule = f"must be at least {wanted}"
+        case "maximum":
+            rule = f"must be at most {wanted}"
+        case "exclusiveMinimum":
+            rule = f"must be greater than {wanted}"
+        case "additionalProperties":
+            known = t.cast("JSONSchema", error.schema)["properties"]
+            rule = f"knows only {', '.join(known)}"
+        case "minLength" | "minItems":
+            rule = "must not be empty"
+        case "anyOf" | "oneOf" | "not":
+            rule = "does not have a form that is allowed"
+        case _:
+            rule = f"is not valid ({error.validator}: {wanted})"
+    return f"Setting {name} {rule}"
+
+
+def unknown_settings(settings: Mapping[str, t.Any], schema: JSONSchema) -> list[str]:
+    """The names in the settings that mean nothing.
+
+    Raises:
+        SettingsError: One is most likely misspelt.
+    """
+    unknown = sorted(settings.keys() - schema["properties"].keys())
+    for name in unknown:
+        if close := difflib.get_close_matches(name, schema["properties"], n=1, cutoff=0.8):
+            msg = f"Setting {name} is not known: is {close[0]} meant?"
+            raise SettingsError(msg)
+    return unknown

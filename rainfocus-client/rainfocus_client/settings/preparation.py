@@ -1,0 +1,64 @@
+"""What a plugin does with its settings before anything else."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from rainfocus_client.auth import credentials_from_settings
+from rainfocus_client.connection import Connection
+from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.settings.checks import check_settings, unknown_settings
+from rainfocus_client.settings.sources import expand_variables, with_defaults
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    from rainfocus_client.settings.declarations import ConnectionSettings, JSONSchema
+
+ADDRESSES = frozenset({"api_url", "token_url"})
+"""Settings that may name environment variables."""
+
+
+def complete_settings(given: Mapping[str, t.Any], schema: JSONSchema) -> dict[str, t.Any]:
+    """The settings with their defaults; what is secret in them stays out of the log from now on.
+
+    Args:
+        given: What the user gave.
+        schema: From `settings_schema`.
+    """
+    config = with_defaults(given, schema)
+    for name in ADDRESSES & config.keys():
+        config[name] = expand_variables(config[name], os.environ)
+    declared = schema["properties"]
+    protect_logs(Redactor(*(config.get(name) for name in declared if declared[name].get("secret"))))
+    return config
+
+
+def check_completely(
+    config: Mapping[str, t.Any],
+    settings: ConnectionSettings,
+    schema: JSONSchema,
+    prefix: str,
+    logger: logging.Logger,
+) -> None:
+    """See that a plugin can run with its settings.
+
+    Args:
+        config: From `complete_settings`.
+        settings: The same, as attributes.
+        schema: From `settings_schema`.
+        prefix: Prefix of the plugin's environment variables.
+        logger: Where a misspelt setting is told.
+
+    Raises:
+        SettingsError: It cannot.
+    """
+    check_settings(config, schema if settings.connects else {**schema, "required": []}, prefix)
+    if settings.connects:
+        Connection.from_settings(settings)
+        credentials_from_settings(settings)
+    for name in unknown_settings(config, schema):
+        logger.warning("Setting %s is not known and has no effect.", name)
+    settings.check()

@@ -1,0 +1,122 @@
+"""Where settings come from: config files, environment variables and `.env`, defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from contextlib import suppress
+from pathlib import Path
+
+from dotenv import find_dotenv, load_dotenv
+from dotenv.variables import parse_variables
+
+from rainfocus_client.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rainfocus_client.settings.declarations import JSONSchema
+
+EMPTY_VALUES = {"string", "array"}
+"""Types that have an empty value; others are not set where their variable is empty."""
+
+
+def read_json_object(what: str, text: str | bytes) -> dict[str, t.Any]:
+    """Read a file's content that must be one JSON object.
+
+    Raises:
+        SettingsError: It is not; `what` names the file for the user.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        msg = f"{what} is not one JSON object: check the file."
+        raise SettingsError(msg)
+    return value
+
+
+def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
+    """Read config files, the later ones first.
+
+    Raises:
+        SettingsError: One cannot be read as a JSON object.
+    """
+    settings: dict[str, t.Any] = {}
+    for path in paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"Config file {path} cannot be read: check that it is there, and a text file."
+            raise SettingsError(msg) from error
+        settings |= read_json_object(f"Config file {path}", text)
+    return settings
+
+
+def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
+    """The settings in environment variables and in the `.env` file of this folder."""
+    load_dotenv(find_dotenv(usecwd=True))
+    return settings_from_environment(schema, prefix, os.environ)
+
+
+def settings_from_environment(
+    schema: JSONSchema, prefix: str, environment: Mapping[str, str]
+) -> dict[str, t.Any]:
+    """The settings in environment variables, `{prefix}{SETTING}`.
+
+    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot
+    be read stays a string, for `check_settings` to complain about.
+    """
+    found: dict[str, t.Any] = {}
+    for name, declared in schema["properties"].items():
+        text = environment.get(prefix + name.upper())
+        kinds = declared.get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if text or (text is not None and EMPTY_VALUES & set(kinds)):
+            found[name] = _value(text, kinds)
+    return found
+
+
+def _value(text: str, kinds: list[str]) -> object:
+    if "string" in kinds:
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if "array" in kinds and not isinstance(value, list):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return value
+
+
+def expand_variables(value: object, environment: Mapping[str, str]) -> object:
+    """A text with `${NAME}` and `${NAME:-default}` replaced; one that is empty counts as not set.
+
+    Meltano knows no default for a variable that is not set.
+    """
+    if not isinstance(value, str):
+        return value
+    given = {name: text for name, text in environment.items() if text}
+    return "".join(part.resolve(given) for part in parse_variables(value))
+
+
+def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str, t.Any]:
+    """The settings with the schema's defaults where nothing, or null, was given."""
+    defaults = {
+        name: declared["default"]
+        for name, declared in schema["properties"].items()
+        if "default" in declared
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name, value in given.items():
+        kinds = schema["properties"].get(name, {}).get("type", ())
+        # Meltano hands numbers from the environment on as text.
+        if isinstance(value, str) and "number" in kinds:
+            with suppress(ValueError):
+                given[name] = float(value)
+        # To JSON schema 8.0 is an integer, to Python it is not.
+        if isinstance(value, float) and "integer" in kinds and value.is_integer():
+            given[name] = int(value)
+    return defaults | given

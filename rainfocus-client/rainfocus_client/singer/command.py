@@ -1,0 +1,53 @@
+"""Runs the command line of a plugin."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import typing as t
+
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
+
+from rainfocus_client.command import run_command
+from rainfocus_client.errors import RainFocusError, SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rainfocus_client.singer.plugin import RainFocusPlugin
+
+
+def run_plugin(
+    plugin: type[RainFocusPlugin],
+    other: Callable[[], object] | None = None,
+) -> t.NoReturn:
+    """Run the command line of a tap or target, or another of its commands; leave the process."""
+
+    def command() -> None:
+        wrong = _wrong_log_levels(plugin.variable_prefix())
+        cli = plugin.cli  # sets the log up
+        if wrong:
+            msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
+            raise SettingsError(msg)
+        if sys.stdout is None:
+            msg = "Standard output is closed: there is nowhere to write to."
+            raise RainFocusError(msg)
+        try:
+            (other or cli)()
+        except (MapExpressionError, StreamMapConfigError) as error:
+            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
+            raise SettingsError(msg) from error
+
+    run_command(command, plugin.logger)
+
+
+def _wrong_log_levels(prefix: str) -> list[str]:
+    """The variables that name no level; they are unset, so that the log can be set up."""
+    names = (f"{prefix}LOGLEVEL", "LOGLEVEL")
+    given = {name: os.environ[name] for name in names if name in os.environ}
+    levels = logging.getLevelNamesMapping()
+    unknown = [name for name, level in given.items() if level.upper() not in levels]
+    for name in unknown:
+        del os.environ[name]
+    return [name for name in unknown if given[name]]

@@ -1,0 +1,159 @@
+"""What a tap and a target have in common: settings before the SDK sees them, and signals."""
+
+from __future__ import annotations
+
+import abc
+import logging
+import signal
+import threading
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from singer_sdk.plugin_base import PluginBase
+from typing_extensions import override
+
+from rainfocus_client.settings.preparation import check_completely, complete_settings
+from rainfocus_client.settings.sources import environment_settings, read_config_files
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+
+    import click
+
+    from rainfocus_client.settings.declarations import ConnectionSettings
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class GivenSettings:
+    """What `--config` gives; the SDK reads both attributes for `--discover` and `--test`.
+
+    Attributes:
+        config: The settings in the config files.
+        parse_env: Whether environment variables count, too.
+    """
+
+    config: dict[str, t.Any]
+    parse_env: bool
+
+
+class RainFocusPlugin(PluginBase):
+    """Completes and checks its settings itself; comes before `Tap` or `Target` as a base.
+
+    Attributes:
+        settings: What `config` holds, as attributes.
+    """
+
+    settings_class: t.ClassVar[type[ConnectionSettings]]
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, t.Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        **others: t.Any,  # noqa: ANN401
+    ) -> None:
+        """Set up the plugin.
+
+        Args:
+            config: What the user gave.
+            parse_env_config: Whether environment variables and `.env` count, too.
+            validate_config: Whether the settings have to be good enough to run with.
+            others: As for `Tap` or `Target`.
+
+        Raises:
+            SettingsError: They are to be, and are not.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        schema = _sound(self.config_jsonschema)
+        given = dict(config or {})
+        if parse_env_config:
+            given |= environment_settings(schema, self.variable_prefix())
+        config = complete_settings(given, schema)
+        self.settings = self.settings_class.from_config(config)
+        if validate_config:
+            prefix = self.variable_prefix()
+            check_completely(config, self.settings, schema, prefix, self.logger)
+        with _signals_held(), _quiet(self.logger):
+            super().__init__(config=config, validate_config=False, **others)
+            if threading.current_thread() is threading.main_thread():
+                for number in SIGNALS:
+                    signal.signal(number, self.handle_signal)
+        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
+            # The plugin's own lines say the same.
+            self.metrics_logger.setLevel(logging.WARNING)
+
+    @classmethod
+    def variable_prefix(cls) -> str:
+        """What the names of the plugin's environment variables begin with."""
+        return f"{cls.name.upper().replace('-', '_')}_"
+
+    @abc.abstractmethod
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:
+        """Act on SIGINT or SIGTERM."""
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name == "config":
+                option.callback = _given
+        return command
+
+
+def _sound(schema: t.Any) -> t.Any:  # noqa: ANN401
+    """A JSON schema without what is none: the SDK's `__else__` of stream maps lists a type's name.
+
+    jsonschema breaks on it.
+    """
+    if isinstance(schema, list):
+        return [_sound(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: [_sound(one) for one in value if isinstance(one, dict)]
+        if key == "anyOf"
+        else _sound(value)
+        for key, value in schema.items()
+    }
+
+
+def _given(_: click.Context, __: click.Parameter, paths: tuple[str, ...]) -> GivenSettings:
+    files = read_config_files(path for path in paths if path != "ENV")
+    return GivenSettings(files, parse_env="ENV" in paths)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Drop what is logged by this logger, not by its children.
+
+    The SDK says at every start what it did not do, and warns of settings that do not have to be
+    complete.
+    """
+
+    def drop(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(drop)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait: for a moment the SDK's handlers are set, which end with exit code 0."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,1 @@
+"""The v3 API and the token endpoint."""

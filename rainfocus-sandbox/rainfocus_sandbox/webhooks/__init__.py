@@ -1,0 +1,1 @@
+"""What happens at the event, and the pushes that tell of it."""

@@ -1,0 +1,1 @@
+"""HTTP to RainFocus: requests, pages, downloads. Knows no Singer."""

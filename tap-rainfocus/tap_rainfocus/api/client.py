@@ -1,0 +1,175 @@
+"""Asks RainFocus over HTTP: one client, with one token and one rate limit, for all streams."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import time
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import requests
+import urllib3
+from rainfocus_client.auth import ApiProfile, TokenKeeper
+from rainfocus_client.errors import RainFocusError, UnreachableError
+from rainfocus_client.lenient_json import parse_body
+from rainfocus_client.responses import judge_token
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyrate_limiter import Limiter
+    from rainfocus_client.auth import Credentials, OAuth, Token
+    from rainfocus_client.connection import Connection
+
+READ_AT_ONCE = 1 << 20
+"""Bytes; requests' own slices of 10 KiB take longer than the network."""
+
+WHOLE_ANSWER = 10
+"""How many request timeouts a whole answer may take, if it keeps coming."""
+
+Params: t.TypeAlias = "Mapping[str, str | int]"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP reply as it came, and the token that was sent for it."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+    token: str | None = field(repr=False, default=None)
+
+
+class RainFocusClient:
+    """Sends requests with credentials, within the rate limit. Safe to use from threads."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        credentials: Credentials,
+        *,
+        timeout: float,
+        requests_per_second: float | None,
+        user_agent: str,
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            connection: Where to call.
+            credentials: Who is calling.
+            timeout: Seconds to wait for a connection, and then for an answer.
+            requests_per_second: Ceiling over everything this client sends; None for none.
+            user_agent: The User-Agent header.
+        """
+        self._connection = connection
+        self._credentials = credentials
+        self._timeout = timeout
+        self._limiter = _limiter(requests_per_second) if requests_per_second else None
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._trace = uuid4().hex
+        self._tokens = TokenKeeper(self._fetch_token)
+
+    def get(self, call: str, params: Params, *, refused: str | None = None) -> Answer:
+        """Make a read call once.
+
+        Args:
+            call: Such as `attendee/search`.
+            params: The query.
+            refused: A token that RainFocus does not take any more.
+
+        Raises:
+            UnreachableError: No answer came.
+            RainFocusError: None will come.
+        """
+        url = self._connection.url(call)
+        if isinstance(self._credentials, ApiProfile):
+            return self._send("GET", url, self._credentials.headers(), params=params)
+        token = self._tokens.get(refused=refused)
+        identity = {"Authorization": f"Bearer {token}"}
+        return self._send("GET", url, identity, token, params=params)
+
+    def _fetch_token(self) -> Token:
+        request = t.cast("OAuth", self._credentials).token_request(self._connection.token_url)
+        answer = self._send("POST", request.url, request.headers, data=request.form)
+        return judge_token(answer.status, parse_body(answer.content), answer.headers)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        identity: dict[str, str],
+        token: str | None = None,
+        **content: t.Any,  # noqa: ANN401
+    ) -> Answer:
+        if self._limiter:
+            self._limiter.try_acquire("rainfocus")
+        host = urlsplit(url).netloc
+        try:
+            with self._session.request(
+                method,
+                url,
+                headers={"traceparent": self._traceparent()},
+                auth=_Identity(identity),
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+                **content,
+            ) as response:
+                body = self._read(response.raw)
+                return Answer(response.status_code, response.headers, body, token)
+        except requests.exceptions.SSLError as error:
+            msg = (
+                f"TLS certificate verification failed, or no TLS at {host}: "
+                "check api_url and the CA bundle."
+            )
+            raise RainFocusError(msg) from error
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            msg = f"{host} did not answer within {self._timeout:g} s: check request_timeout."
+            raise UnreachableError(msg) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            msg = (
+                f"The connection to {host} could not be made, or broke: "
+                "check api_url, environment and the network."
+            )
+            raise UnreachableError(msg) from error
+        except OSError as error:
+            msg = "The CA bundle cannot be read: check REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
+            raise RainFocusError(msg) from error
+
+    def _read(self, raw: urllib3.BaseHTTPResponse) -> bytes:
+        """The whole body, in pieces as they come, so that a dripping server is noticed."""
+        deadline = time.monotonic() + WHOLE_ANSWER * self._timeout
+        pieces = []
+        while piece := raw.read1(READ_AT_ONCE, decode_content=True):
+            pieces.append(piece)
+            if time.monotonic() > deadline:
+                raise urllib3.exceptions.TimeoutError
+        return b"".join(pieces)
+
+    def _traceparent(self) -> str:
+        """A W3C trace context: one trace for the run, a span for the request."""
+        return f"00-{self._trace}-{secrets.token_hex(8)}-01"
+
+
+class _Identity(requests.auth.AuthBase):
+    """Puts headers on a request in the place where requests would look for a netrc file."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._headers)
+        return request
+
+
+def _limiter(requests_per_second: float) -> Limiter:
+    from pyrate_limiter import Limiter, Rate  # noqa: PLC0415, a limit is rare, its import slow
+
+    logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)
+    # Without a buffer: the default one makes the limit a third lower than it says.
+    return Limiter(Rate(1, math.ceil(1000 / requests_per_second)), buffer_ms=0)

@@ -1,0 +1,1 @@
+"""The durable queue between the receiver and the tap."""

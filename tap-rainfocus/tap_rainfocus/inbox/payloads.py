@@ -1,0 +1,155 @@
+"""What RainFocus pushes: the payloads in a body, their nesting, and what makes two the same.
+
+Nobody outside has seen a payload's nesting: it is inferred from the names in Adobe's field table,
+so that nested objects and dotted names are both read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import typing as t
+from functools import reduce
+
+import orjson
+from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER, parse_json
+
+from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.values import read_text
+
+Payload: t.TypeAlias = dict[str, t.Any]
+
+ROOT_FIELDS = tuple(field.name for field in xdm.ROOT.fields)
+
+GROUP_FIELDS = {
+    group.name: tuple(field.name for field in group.fields if field.source == xdm.AEP)
+    for group in xdm.EXPERIENCE
+}
+"""With the root's, the 23 fields of Adobe's RainFocus source."""
+
+MOST_DIGITS = 20
+
+_LONG_NUMBER = re.compile(r"[0-9]{19}")
+
+LONGEST_KEY = 100
+
+LEVELS_AROUND = 8
+"""Levels that a payload must leave to those who put it into records and messages."""
+
+
+def parse_payload(text: str) -> object:
+    """The value of a JSON text, read as leniently as RainFocus' replies are.
+
+    Whole numbers beyond 64 bits would lose digits: they become text.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    exact = _LONG_NUMBER.search(text) and _exactly(text)
+    return exact or parse_json(text)
+
+
+def parse_push(body: bytes | str) -> object:
+    """The value of a body, which has to be UTF-8.
+
+    Raises:
+        ValueError: It is not JSON, or could not be written again: nested too deeply, or a number
+            too large.
+    """
+    try:
+        value = parse_payload(body.decode() if isinstance(body, bytes) else body)
+        orjson.dumps(reduce(lambda inner, _: [inner], range(LEVELS_AROUND), value))
+    except (RecursionError, TypeError) as error:
+        msg = "nested too deeply, or a number too large"
+        raise ValueError(msg) from error
+    return value
+
+
+def _exactly(text: str) -> object:
+    try:
+        value = json.loads(text, parse_int=_integer)
+    except ValueError:  # parse_json may still make something of it
+        return None
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _integer(digits: str) -> int | str:
+    if len(digits) > MOST_DIGITS or not LEAST_INTEGER <= int(digits) <= MOST_INTEGER:
+        return digits
+    return int(digits)
+
+
+def messages(body: object) -> list[object]:
+    """The payloads in a body: an object, an array of them, or an object with `messages`."""
+    if isinstance(body, dict) and isinstance(body.get("messages"), list):
+        body = body["messages"]
+    return body if isinstance(body, list) else [body]
+
+
+def nested(payload: Payload) -> Payload:
+    """The payload with names such as `attendee.email` as fields of their groups.
+
+    A field that its group has already is left as it is.
+    """
+    if not any("." in name for name in payload):
+        return payload
+    regular = {
+        name: dict(value) if name in GROUP_FIELDS and isinstance(value, dict) else value
+        for name, value in payload.items()
+        if value is not None or name not in GROUP_FIELDS
+    }
+    for name in payload:
+        group, _, field = name.partition(".")
+        if field and group in GROUP_FIELDS:
+            fields = regular.setdefault(group, {})
+            if isinstance(fields, dict) and field not in fields:
+                fields[field] = regular.pop(name)
+    return regular
+
+
+def is_event(payload: object) -> t.TypeGuard[Payload]:
+    """Whether a nested payload is an experience event: an object with one of the 23 fields."""
+    if not isinstance(payload, dict):
+        return False
+    if any(payload.get(name) is not None for name in ROOT_FIELDS):
+        return True
+    for name, fields in GROUP_FIELDS.items():
+        group = payload.get(name)
+        if isinstance(group, dict) and any(group.get(field) is not None for field in fields):
+            return True
+    return False
+
+
+def transmission_id(payload: Payload) -> str | None:
+    """The transmission's id, if the payload has one that is text or a number."""
+    value = payload.get("transmissionId")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    # PostgreSQL keeps no NUL in a text.
+    return read_text(value).replace("\0", "").strip() or None
+
+
+def transmission_key(payload: Payload) -> str:
+    """What two transmissions of the same event have in common: the id, else all they say."""
+    found = transmission_id(payload)
+    if found is None:
+        return f"sha256:{payload_hash(payload)}"
+    if len(found) > LONGEST_KEY or not found.isprintable():
+        return f"id-sha256:{hashlib.sha256(found.encode()).hexdigest()}"
+    return found
+
+
+def payload_hash(payload: object) -> str:
+    """A hash over what a nested payload says, however it is written."""
+    return hashlib.sha256(canonical(payload)).hexdigest()
+
+
+def fingerprint(payload: Payload) -> str:
+    """A hash over what a nested payload says but when, for that may differ when it is resent."""
+    return payload_hash({name: value for name, value in payload.items() if name != "timestamp"})
+
+
+def canonical(value: object) -> bytes:
+    """JSON with its names sorted and no blanks."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,206 @@
+"""The inbox: the receiver keeps in it what RainFocus pushes, and the tap reads it."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from datetime import UTC, datetime
+from itertools import islice
+
+import sqlalchemy as sa
+from rainfocus_client.errors import RainFocusError, SettingsError
+
+from tap_rainfocus.inbox.database import ROWS, SEQUENCE, T, cause, is_there, open_database, transact
+from tap_rainfocus.inbox.models import InboxRow, Kept, Message
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LOOKUP_SIZE = 500
+"""Keys looked up at a time."""
+
+PRUNE_SIZE = 10_000
+"""Rows deleted in a transaction, so that receivers need not wait long."""
+
+_TAKE = (
+    sa.update(SEQUENCE)
+    .values(last=SEQUENCE.c.last + sa.bindparam("count"))
+    .returning(SEQUENCE.c.last)
+)
+_FINGERPRINTS = sa.select(ROWS.c.key, ROWS.c.fingerprint).where(
+    ROWS.c.key.in_(sa.bindparam("keys", expanding=True))
+)
+_READ = (
+    sa.select(
+        ROWS.c.sequence,
+        ROWS.c.received_at,
+        ROWS.c.flow_id,
+        ROWS.c.transmission_id,
+        ROWS.c.payload,
+    )
+    .where(ROWS.c.sequence > sa.bindparam("after"), ROWS.c.readable)
+    .order_by(ROWS.c.sequence)
+    .limit(sa.bindparam("count"))
+)
+
+
+class Inbox:
+    """An append-only table with a counter; any number of processes may use it at the same time.
+
+    Whoever appends holds the counter's row until the commit. So rows become visible in the order
+    of their sequence, and a reader that has seen one has seen all before it. A sequence is never
+    given twice.
+    """
+
+    def __init__(self, url: str, *, may_be_new: bool = True) -> None:
+        """Open the inbox, and make its tables where there are none.
+
+        Args:
+            url: SQLAlchemy URL.
+            may_be_new: Whether a file of SQLite is made where there is none.
+
+        Raises:
+            SettingsError: It cannot be used.
+        """
+        # At level debug it would log every row.
+        logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+        try:
+            if not may_be_new and not is_there(url):
+                msg = "There is no inbox where inbox_url says: check it, or start the receiver."
+                raise SettingsError(msg)
+            self._engine = open_database(url)
+        except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+            msg = (
+                f"Setting inbox_url cannot be used ({cause(error)}): give a SQLAlchemy URL such "
+                "as sqlite:///rainfocus-inbox.db, check that it can be written, and install the "
+                "driver it names (for PostgreSQL tap-rainfocus[postgres])."
+            )
+            raise SettingsError(msg) from None
+
+    def append(self, messages: list[Message]) -> list[Kept]:
+        """Keep the messages, in one transaction that is on disk on return.
+
+        Raises:
+            RainFocusError: None was kept.
+        """
+        return self._write(lambda connection: _append(connection, messages)) if messages else []
+
+    def read(self, after: int, limit: int) -> list[InboxRow]:
+        """The first `limit` readable rows whose sequence is beyond `after`, in order.
+
+        Raises:
+            RainFocusError: The inbox cannot be read.
+        """
+        found = self._read(
+            lambda connection: connection.execute(_READ, {"after": after, "count": limit}).all()
+        )
+        return [
+            InboxRow(sequence, _utc(received_at), *rest) for sequence, received_at, *rest in found
+        ]
+
+    def last(self) -> int:
+        """The highest sequence given out, 0 if none.
+
+        Raises:
+            RainFocusError: The inbox cannot be read.
+        """
+        return self._read(lambda connection: connection.scalar(sa.select(SEQUENCE.c.last)) or 0)
+
+    def counts(self) -> dict[str, int]:
+        """How many events there are, and how many rows that are none (unreadable).
+
+        Raises:
+            RainFocusError: The inbox cannot be read.
+        """
+        query = sa.select(ROWS.c.readable, sa.func.count()).group_by(ROWS.c.readable)
+        found = self._read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
+        return {"events": found.get(True, 0), "unreadable": found.get(False, 0)}
+
+    def prune(self, *, before: datetime | None = None, sequence: int | None = None) -> int:
+        """Remove the rows received before a time, or up to a sequence; says how many.
+
+        Raises:
+            RainFocusError: Not all could be removed.
+        """
+        old = sa.select(ROWS.c.sequence).order_by(ROWS.c.sequence).limit(PRUNE_SIZE)
+        if before is not None:
+            old = old.where(ROWS.c.received_at < before.astimezone(UTC))
+        if sequence is not None:
+            old = old.where(ROWS.c.sequence <= sequence)
+        delete = sa.delete(ROWS).where(ROWS.c.sequence.in_(old.scalar_subquery()))
+        removed = 0
+        while found := self._write(lambda connection: connection.execute(delete).rowcount):
+            removed += found
+        return removed
+
+    def check(self) -> None:
+        """See that the inbox can be written.
+
+        Raises:
+            RainFocusError: It cannot.
+        """
+        self._write(lambda connection: connection.execute(_TAKE, {"count": 0}).scalar_one())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        try:
+            return transact(self._engine, work)
+        except sa.exc.SQLAlchemyError as error:
+            msg = f"The inbox cannot be written ({cause(error)}): check inbox_url."
+            raise RainFocusError(msg) from None
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return work(connection)
+        except sa.exc.SQLAlchemyError as error:
+            msg = f"The inbox cannot be read ({cause(error)}): check inbox_url."
+            raise RainFocusError(msg) from None
+
+
+def _utc(moment: datetime) -> datetime:
+    """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
+    last = connection.execute(_TAKE, {"count": len(messages)}).scalar_one()
+    first = last - len(messages) + 1
+    said = _fingerprints(connection, {message.key for message in messages})
+    there = set(said)
+    clashing = {
+        number: _apart(message)
+        for number, message in enumerate(messages)
+        if said.setdefault(message.key, message.fingerprint) != message.fingerprint
+    }
+    there.update(_fingerprints(connection, {message.key for message in clashing.values()}))
+    now = datetime.now(UTC)
+    kept, rows = [], []
+    for number, plain in enumerate(messages):
+        message = clashing.get(number, plain)
+        if message.key in there:
+            kept.append(Kept.DUPLICATE)
+            continue
+        there.add(message.key)
+        kept.append(Kept.CONFLICT if number in clashing else Kept.NEW)
+        rows.append({"sequence": first + number, "received_at": now, **message._asdict()})
+    if rows:
+        connection.execute(sa.insert(ROWS), rows)
+    return kept
+
+
+def _apart(message: Message) -> Message:
+    """The message under a key of its own, beside the one that came first."""
+    return message._replace(key=f"conflict:{message.key}:{message.fingerprint}", readable=False)
+
+
+def _fingerprints(connection: sa.Connection, keys: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    left = iter(keys)
+    while some := list(islice(left, LOOKUP_SIZE)):
+        rows = connection.execute(_FINGERPRINTS, {"keys": some})
+        found.update((key, fingerprint) for key, fingerprint in rows)
+    return found

@@ -1,0 +1,1 @@
+"""The receiver's web server and application."""

@@ -1,0 +1,208 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import typing as t
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import parse_qs
+
+from rainfocus_client.errors import RainFocusError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tap_rainfocus.inbox.models import Kept
+from tap_rainfocus.receiver.bodies import MOST_MESSAGES, TooManyMessagesError, read_messages
+from tap_rainfocus.receiver.http import ingestion_replies
+from tap_rainfocus.receiver.http.ingestion_replies import IngestionReply, Refusal
+from tap_rainfocus.receiver.http.metrics import Metrics
+from tap_rainfocus.receiver.intake import Intake, Reservation
+
+if t.TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.store import Inbox
+    from tap_rainfocus.receiver.settings import Settings
+
+MAX_BODY = 1 << 20
+BODY_TIMEOUT = 30.0
+MESSAGE_OVERHEAD = 1024
+"""Bytes of memory that a message takes beside its text."""
+
+NOT_AN_EVENT = (400, "Not an experience event. It is kept, but not read as one.")
+CONFLICT = (409, "This transmissionId came with other content before. It is kept, but not read.")
+
+FLOW_ID = b"x-adobe-flow-id"
+RETRY_AFTER = (b"retry-after", b"5")
+CLOSE = (b"connection", b"close")
+
+
+def create_app(
+    settings: Settings, inbox: Inbox, *, body_timeout: float = BODY_TIMEOUT
+) -> Starlette:
+    """The application that takes messages into `inbox`."""
+    metrics = Metrics()
+    intake = Intake(inbox, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        committing = asyncio.create_task(intake.run())
+        yield
+        committing.cancel()
+        with suppress(asyncio.CancelledError):
+            await committing
+
+    async def health(_request: Request) -> Response:
+        try:
+            await intake.keep([])
+        except RainFocusError:
+            return JSONResponse({"status": "The inbox cannot be written."}, 503)
+        return JSONResponse({"status": "ok"})
+
+    async def show_metrics(_request: Request) -> Response:
+        return Response(metrics.text(), 200, {"content-type": metrics.content_type})
+
+    async def refuse(_request: Request, error: Exception) -> Response:
+        known = t.cast("HTTPException", error)
+        reply = Refusal(known.status_code, f"{known.detail}.").reply
+        return JSONResponse(reply.content, reply.status, known.headers)
+
+    def collection(*, is_batch: bool) -> Collection:
+        return Collection(settings, intake, metrics, body_timeout, is_batch=is_batch)
+
+    app = Starlette(
+        routes=[
+            Route("/collection/{inlet}", collection(is_batch=False)),
+            Route("/collection/batch/{inlet}", collection(is_batch=True)),
+            Route("/health", health),
+            Route("/metrics", show_metrics),
+        ],
+        exception_handlers={HTTPException: refuse},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class Collection:
+    """Takes what is POSTed; everything is checked in the order in which it costs least."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        intake: Intake,
+        metrics: Metrics,
+        body_timeout: float,
+        *,
+        is_batch: bool,
+    ) -> None:
+        """Let those in who know the inlet, and the token if there is one."""
+        self._inlet = settings.inlet.encode()
+        self._token = settings.token.encode()
+        self._intake = intake
+        self._metrics = metrics
+        self._body_timeout = body_timeout
+        self._is_batch = is_batch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            reply = await self._reply(scope, receive)
+        except Refusal as refusal:
+            reply = refusal.reply
+        except ClientDisconnect:
+            return
+        self._metrics.answered(reply.status)
+        await reply.send(send)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> IngestionReply:
+        headers = dict(scope["headers"])
+        self._admit(scope, headers)
+        if b"upgrade" in headers:
+            # The parser drops the body of such a request.
+            raise Refusal(503, "Send it without an Upgrade header.", CLOSE)
+        with self._intake.place() as place:
+            try:
+                body = await self._body(headers, receive, place)
+                messages = _messages(body, _flow_id(scope, headers))
+                place.take(MESSAGE_OVERHEAD * len(messages))
+                kept = await self._intake.keep(messages) if messages else []
+            except RainFocusError as error:
+                raise Refusal(503, "Try again later.", RETRY_AFTER) from error
+        if self._is_batch:
+            return ingestion_replies.batch(map(_remark, messages, kept))
+        return ingestion_replies.single()
+
+    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        if not hmac.compare_digest(scope["path_params"]["inlet"].encode(), self._inlet):
+            raise Refusal(404, "There is nothing here.")
+        if self._token:
+            scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+            is_known = hmac.compare_digest(token.strip(), self._token)
+            if not is_known or scheme.lower() != b"bearer":
+                raise Refusal(401, "A Bearer token is wanted.", (b"www-authenticate", b"Bearer"))
+        if scope["method"] != "POST":
+            raise Refusal(405, "Use POST.", (b"allow", b"POST"))
+
+    async def _body(
+        self, headers: dict[bytes, bytes], receive: Receive, place: Reservation
+    ) -> bytes:
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            raise _too_large()
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                return b"".join([chunk async for chunk in _chunks(receive, place)])
+        except TimeoutError as error:
+            raise Refusal(408, "The body took too long.", CLOSE) from error
+
+
+async def _chunks(receive: Receive, place: Reservation) -> AsyncIterator[bytes]:
+    size, more = 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _too_large()
+        place.take(len(chunk))
+        yield chunk
+        more = event.get("more_body", False)
+
+
+def _messages(body: bytes, flow_id: str | None) -> list[Message]:
+    try:
+        return read_messages(body, flow_id)
+    except TooManyMessagesError as error:
+        raise Refusal(413, f"More than {MOST_MESSAGES:,} messages.") from error
+    except ValueError as error:
+        raise Refusal(400, "The body is not JSON, or too deep.") from error
+
+
+def _flow_id(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
+    found = headers.get(FLOW_ID, b"").decode("latin-1")
+    if not found and FLOW_ID in scope["query_string"].lower():
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        names = {name.lower(): values[0] for name, values in query.items()}
+        found = names.get(FLOW_ID.decode(), "")
+    return found.replace("\0", "") or None
+
+
+def _remark(message: Message, kept: Kept) -> tuple[int, str] | None:
+    if not message.readable:
+        return NOT_AN_EVENT
+    return CONFLICT if kept is Kept.CONFLICT else None
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, f"The body is larger than {MAX_BODY:,} bytes.")

@@ -1,0 +1,151 @@
+"""Reads single values out of RainFocus' many spellings.
+
+Every reader takes a value that is neither null nor empty and gives the regular form, or raises
+`ValueError` where the value cannot be read. Formats: docs/rainfocus-api.md §4.0 and §4.2.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import UTC, datetime
+
+import orjson
+
+_BOOLEANS: dict[object, bool] = {
+    **dict.fromkeys((True, "yes", "y", "true", "t", "on", "1", "1.0"), True),
+    **dict.fromkeys((False, "no", "n", "false", "f", "off", "0", "0.0"), False),
+}
+_REGULAR_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_EPOCH_MS = re.compile(r"\d{11,14}")
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that survives every JSON reader."""
+
+
+def read_text(value: object) -> str:
+    """A string; numbers become their decimal form."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case _:
+            raise ValueError
+
+
+def read_boolean(value: object) -> bool:
+    """A boolean: Yes, "true", true, 1 and 1.0 are the same."""
+    known = _BOOLEANS.get(value if isinstance(value, bool) else str(value).strip().lower())
+    if known is None:
+        raise ValueError
+    return known
+
+
+def read_yes_no(value: object) -> str:
+    """`Yes` or `No`, the form of the XDM field `attendee.registered`."""
+    return "Yes" if read_boolean(value) else "No"
+
+
+def read_integer(value: object) -> int:
+    """An integer: 60, 60.0 and "60" are the same."""
+    try:
+        number = float("" if isinstance(value, bool) else t.cast("float", value))
+    except (TypeError, OverflowError) as error:
+        raise ValueError from error
+    if not number.is_integer() or abs(number) > MAX_INTEGER:
+        raise ValueError
+    return int(number)
+
+
+def read_moment(value: object) -> str:
+    """A moment as RFC 3339 in UTC with milliseconds; without a zone it is taken as UTC."""
+    if isinstance(value, str) and _REGULAR_MOMENT.fullmatch(value):
+        datetime.fromisoformat(value)
+        return value
+    moment = _parse(value)
+    try:
+        return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError as error:
+        raise ValueError from error
+
+
+def read_local_time(value: object) -> str:
+    """A time of the event's place, `YYYY-MM-DD HH:MM:SS`, without a zone.
+
+    An offset is dropped, since the hour beside it is the local one; a value that ends in Z, or
+    counts milliseconds, says nothing about the place and cannot be read.
+    """
+    moment = _parse(value)
+    if not isinstance(value, str) or value.strip()[-1:] in "Zz" or _EPOCH_MS.fullmatch(value):
+        raise ValueError
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")
+
+
+def read_list(value: object) -> list[t.Any]:
+    """A list as it came; a single value becomes a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def read_attributes(value: object) -> list[dict[str, str | None]]:
+    """Custom attributes as one list of code, name and value, an entry per value.
+
+    Takes the three shapes of docs/rainfocus-api.md §4.2: `{code, name, value, attributeValues:
+    [{value}]}`, `{attribute_id, attribute, value}` and `{attribute, value}`. A value that is
+    neither text nor number is kept as JSON.
+    """
+    if isinstance(value, dict):
+        value = [{"code": code, "value": content} for code, content in value.items()]
+    found: list[dict[str, str | None]] = []
+    for item in read_list(value):
+        if item is None:
+            continue
+        entry = item if isinstance(item, dict) else {"value": item}
+        get = entry.get
+        code = _text(get("code") or get("attribute_id"))
+        name = _text(get("name") or get("attribute"))
+        for inner in read_list(get("attributeValues") or get("attributevalues") or entry):
+            content = inner.get("value") if isinstance(inner, dict) else inner
+            for single in content if isinstance(content, list) else (content,):
+                found.append({"code": code, "name": name, "value": _text(single)})  # noqa: PERF401
+    return found
+
+
+def read_choices(value: object) -> str:
+    """The value, or values joined by "; ", of a custom attribute that is a field of its own."""
+    if isinstance(value, list | dict):
+        listed = read_attributes(value if isinstance(value, list) else [value])
+        return "; ".join(entry["value"] for entry in listed if entry["value"])
+    return read_text(value)
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware datetime as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_epoch_ms(value: object) -> datetime:
+    """A moment from milliseconds since 1970, a number or a numeric string."""
+    try:
+        return datetime.fromtimestamp(read_integer(value) / 1000, UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError from error
+
+
+def _parse(value: object) -> datetime:
+    if not isinstance(value, str) or _EPOCH_MS.fullmatch(value.strip()):
+        return from_epoch_ms(value)
+    return datetime.fromisoformat(value.strip().upper().replace("/", "-"))
+
+
+def _text(value: object) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    try:
+        return read_text(value)
+    except ValueError:
+        return orjson.dumps(value).decode()

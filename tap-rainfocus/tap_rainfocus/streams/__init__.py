@@ -1,0 +1,1 @@
+"""What Singer sees: the streams, their state, and how messages are written."""

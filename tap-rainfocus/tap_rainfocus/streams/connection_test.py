@@ -1,0 +1,46 @@
+"""`tap-rainfocus --test`: can every selected stream be read?"""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import suppress
+
+from rainfocus_client.errors import AuthenticationError, RainFocusError, UnreachableError
+from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Sequence
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_rainfocus.streams.base import TapStream
+
+
+def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
+    """Sync one record of each stream and event, and log whether that went well.
+
+    Raises:
+        RainFocusError: Some cannot be read, or RainFocus cannot be reached at all.
+    """
+    tried, refused = 0, []
+    for stream in streams:
+        stream.begin_trial()
+        contexts: Sequence[Context | None] = stream.partitions or (None,)
+        for context in contexts:
+            what = stream.title(context)
+            try:
+                with suppress(AbortedSyncFailedException, AbortedSyncPausedException):
+                    stream.sync(context)
+            except RainFocusError as error:
+                is_down = isinstance(error, UnreachableError) and not tried
+                if is_down or isinstance(error, AuthenticationError):
+                    raise
+                logger.error("%s cannot be read. %s", what, error)  # noqa: TRY400
+                refused.append(what)
+            else:
+                logger.info("%s can be read.", what)
+            tried += 1
+    if refused:
+        msg = f"{len(refused)} of {tried} cannot be read: {', '.join(refused)}."
+        raise RainFocusError(msg)

@@ -1,0 +1,72 @@
+"""Writes Singer messages: with orjson, and a page of records in one piece."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from decimal import Decimal
+
+import orjson
+from singer_sdk.io_base import SingerWriter
+from singer_sdk.singerlib import RecordMessage, StateMessage
+from typing_extensions import override
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from singer_sdk.io_base import GenericSingerWriter
+    from singer_sdk.singerlib import Message
+
+
+class PageWriter(SingerWriter):
+    """Flushes what it writes except behind a single record."""
+
+    @override
+    def write_message(self, message: Message) -> None:
+        out = sys.stdout.buffer
+        out.write(self._encode(message))
+        if not isinstance(message, RecordMessage):
+            out.flush()
+
+    def write_records(
+        self, stream: str, records: Iterable[dict[str, t.Any]], extracted: datetime
+    ) -> int:
+        """Write the records of a page as RECORD messages, and say how many they are."""
+        head = b'{"type":"RECORD","stream":%s,"record":' % orjson.dumps(stream)
+        tail = b',"time_extracted":%s}\n' % orjson.dumps(extracted)
+        lines = [b"%s%s%s" % (head, orjson.dumps(record), tail) for record in records]
+        out = sys.stdout.buffer
+        out.write(b"".join(lines))
+        out.flush()
+        return len(lines)
+
+    def _encode(self, message: Message) -> bytes:
+        try:
+            return orjson.dumps(message.to_dict(), default=_plain, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # a stream map can make what orjson does not take, such as 2**64
+            return f"{self.serialize_message(message)}\n".encode()
+
+
+class EveryState:
+    """Writes each state that it is given, also one that is as before.
+
+    Some loaders forget the state with each record.
+
+    Attributes:
+        is_muted: Whether nothing is written.
+    """
+
+    def __init__(self, writer: GenericSingerWriter[t.Any, t.Any]) -> None:
+        """Write with this writer."""
+        self.is_muted = False
+        self._writer = writer
+
+    def write_state(self, state: dict[str, t.Any]) -> None:
+        """Write a STATE message."""
+        if not self.is_muted:
+            self._writer.write_message(StateMessage(state))
+
+
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else str(value)

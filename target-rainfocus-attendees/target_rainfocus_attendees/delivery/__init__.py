@@ -1,0 +1,1 @@
+"""From a profile to RainFocus. Knows no Singer."""

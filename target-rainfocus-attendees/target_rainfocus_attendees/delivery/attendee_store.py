@@ -1,0 +1,186 @@
+"""The Attendee Store of one event: takes one profile per request."""
+
+from __future__ import annotations
+
+import logging
+import time
+import typing as t
+from http import HTTPStatus
+
+import orjson
+from aiolimiter import AsyncLimiter
+from rainfocus_client.auth import credentials_from_settings
+from rainfocus_client.connection import Connection
+from rainfocus_client.errors import (
+    AuthenticationError,
+    ParameterError,
+    RefusedError,
+    TokenRefusedError,
+)
+from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_code
+from rainfocus_client.retry import parse_retry_after, policy, seldom
+from yarl import URL
+
+from target_rainfocus_attendees import PACKAGE
+from target_rainfocus_attendees.delivery.adaptive_limit import AdaptiveLimit
+from target_rainfocus_attendees.delivery.auth import Authorization
+from target_rainfocus_attendees.delivery.transport import Transport
+from target_rainfocus_attendees.models import Outcome, Receipt
+
+if t.TYPE_CHECKING:
+    from target_rainfocus_attendees.delivery.auth import Headers
+    from target_rainfocus_attendees.delivery.transport import Response
+    from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.settings import TargetSettings
+
+CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
+"""Mode → call: `store` creates and updates, `update` fails where there is nobody (client code
+written from the vendor's documentation, docs/rainfocus-api.md §7)."""
+
+JSON = {"Content-Type": "application/json"}
+
+GOOD = frozenset({None, SUCCESS_CODE})
+BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+logger = logging.getLogger(PACKAGE)
+
+
+class AttendeeStore:
+    """Writes profiles, matched by e-mail address, into an event."""
+
+    def __init__(self, settings: TargetSettings) -> None:
+        """Read the settings; to be made inside the loop that uses it."""
+        connection = Connection.from_settings(settings)
+        most = settings.concurrency
+        retries = policy(settings.max_retries, logger)
+        self._transport = Transport(
+            connections=most,
+            timeout=settings.request_timeout,
+            policy=retries | {"before_sleep": seldom(retries["before_sleep"])},
+        )
+        credentials = credentials_from_settings(settings)
+        self._authorization = Authorization(credentials, connection.token_url, self._transport)
+        self._call = CALLS[settings.mode]
+        # That the event code goes into the query, as in v2, is an assumption.
+        event = {settings.event_parameter: settings.event_code}
+        self._url = URL(connection.url(self._call)).update_query(event)
+        rate = settings.requests_per_second
+        self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
+        self._hashed = settings.hashed
+        self._limit = AdaptiveLimit(most, self._transport.wait_for, logger)
+
+    async def __aenter__(self) -> t.Self:
+        """Sign in, so that wrong credentials show before the first profile is sent."""
+        try:
+            await self._authorization.headers()
+        except BaseException:
+            await self._transport.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    def halt(self) -> None:
+        """Let running requests finish and begin none."""
+        self._transport.halt()
+
+    async def send(self, identity: str, fields: Fields) -> Receipt:  # noqa: ARG002
+        """Store one profile.
+
+        Args:
+            identity: Whose profile it is.
+            fields: What is sent.
+        """
+        request = _Request(self, orjson.dumps(fields))
+        began = time.monotonic()
+        outcome, reason, failure = Outcome.STORED, "", None
+        try:
+            await self._transport.persist(request.attempt)
+        except RefusedError as error:
+            outcome, reason = Outcome.REJECTED, str(error)
+        except Exception as error:  # noqa: BLE001, the receipt carries it
+            outcome, failure = Outcome.UNFINISHED, error
+        return Receipt(
+            outcome,
+            reason,
+            failure,
+            attempts=request.attempts,
+            status=request.status,
+            code=request.code,
+            seconds=time.monotonic() - began,
+        )
+
+    async def headers(self, refused: Headers | None = None) -> Headers:
+        """The headers that say who we are, renewed where they were refused."""
+        return await self._authorization.headers(refused=refused)
+
+    async def turn(self) -> None:
+        """Wait until a request may be made."""
+        await self._limit.turn()
+        if self._limiter:
+            await self._transport.wait_for(self._limiter.acquire())
+            while await self._limit.rest():
+                await self._transport.wait_for(self._limiter.acquire())
+
+    async def post(self, body: bytes, headers: Headers) -> Response:
+        """Make one request, and let the pace learn from how it ends."""
+        began = time.monotonic()
+        try:
+            reply = await self._transport.post(self._url, body, headers | JSON)
+        except BaseException:
+            self._limit.failed()
+            raise
+        if reply.status in BUSY:
+            self._limit.refused(reply.status, parse_retry_after(reply.headers))
+        elif reply.status < HTTPStatus.BAD_REQUEST and response_code(reply.body) in GOOD:
+            self._limit.answered(time.monotonic() - began)
+        else:
+            self._limit.failed()
+        return reply
+
+    def judge(self, reply: Response) -> None:
+        """See that RainFocus took the profile.
+
+        Raises:
+            RefusedError: It refused this profile; others may pass.
+            RainFocusError: It did not, for another reason.
+        """
+        try:
+            judge(self._call, reply.status, reply.body, reply.headers)
+        except ParameterError as error:
+            # With a hash in place of the address it is the address that may be missing.
+            if self._hashed:
+                raise refusal(self._call, reply.status, response_code(reply.body)) from error
+            raise
+
+
+class _Request:
+    """The request for one profile, and its repeats."""
+
+    def __init__(self, store: AttendeeStore, body: bytes) -> None:
+        self._store = store
+        self._body = body
+        self.attempts = 0
+        self.status: int | None = None
+        self.code: str | None = None
+
+    async def attempt(self) -> None:
+        headers = await self._store.headers()
+        try:
+            await self._ask(headers)
+        except TokenRefusedError:
+            headers = await self._store.headers(refused=headers)
+            try:
+                await self._ask(headers)
+            except TokenRefusedError as error:
+                raise AuthenticationError(*error.args) from error
+
+    async def _ask(self, headers: Headers) -> None:
+        await self._store.turn()
+        self.attempts += 1
+        self.status = self.code = None
+        reply = await self._store.post(self._body, headers)
+        self.status, self.code = reply.status, response_code(reply.body)
+        self._store.judge(reply)

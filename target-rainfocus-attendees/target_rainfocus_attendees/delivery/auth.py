@@ -1,0 +1,64 @@
+"""The headers that say who we are, renewed when RainFocus no longer takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+
+from rainfocus_client.auth import OAuth, TokenKeeper
+from rainfocus_client.responses import judge_token
+from yarl import URL
+
+if t.TYPE_CHECKING:
+    from rainfocus_client.auth import Credentials, Token, TokenRequest
+
+    from target_rainfocus_attendees.delivery.transport import Transport
+
+Headers: t.TypeAlias = dict[str, str]
+
+
+class Authorization:
+    """Holds the credentials, and for OAuth the one access token of the process."""
+
+    def __init__(self, credentials: Credentials, token_url: str, transport: Transport) -> None:
+        """Fetch tokens at `token_url`; to be made inside the loop that uses it."""
+        self._credentials = credentials
+        self._token_url = token_url
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._lock = asyncio.Lock()
+        self._keeper = TokenKeeper(self._fetch)
+
+    async def headers(self, refused: Headers | None = None) -> Headers:
+        """The headers for a request.
+
+        Args:
+            refused: Headers that RainFocus has just refused; a token in them is not used again.
+
+        Raises:
+            RainFocusError: There is no token to be had.
+        """
+        if not isinstance(self._credentials, OAuth):
+            return self._credentials.headers()
+        token = self._keeper.current()
+        if token is None or _bearer(token) == refused:
+            # One worker at a time: if all of them waited in threads, none would be left for the
+            # exchange itself, which resolves the host name in one.
+            async with self._lock:
+                token = await asyncio.to_thread(self._keeper.get, refused=token)
+        return _bearer(token)
+
+    def _fetch(self) -> Token:
+        """Get a token; called by the keeper, in a thread beside the loop."""
+        return asyncio.run_coroutine_threadsafe(
+            self._transport.persist(self._exchange), self._loop
+        ).result()
+
+    async def _exchange(self) -> Token:
+        request: TokenRequest = t.cast("OAuth", self._credentials).token_request(self._token_url)
+        reply = await self._transport.post(URL(request.url), request.form, request.headers)
+        return judge_token(reply.status, reply.body, reply.headers)
+
+
+def _bearer(token: str) -> Headers:
+    return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,241 @@
+"""Sends profiles concurrently, and never two of one person at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import typing as t
+
+from target_rainfocus_attendees.delivery.transport import HaltedError
+from target_rainfocus_attendees.mapping.profiles import merge_profiles
+from target_rainfocus_attendees.models import Delivered, Outcome
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Item, Receipt
+
+QUEUED_PER_WORKER = 4
+
+BURST = 16
+"""Records that are read at a time while the queue is full: reading holds the loop up
+(benchmarks/README.md, 20 ms with 64 in flight)."""
+
+WAKING_DELAY = 0.001
+"""Seconds before the reader is woken: answers come in clumps, and reading would hold one up
+(benchmarks/README.md, 20 ms with 64 in flight)."""
+
+SECONDS_BETWEEN_LOOKS = 0.1
+"""How often a caller that waits looks for a signal: one cannot wake it safely."""
+
+
+class ProfileStore(t.Protocol):
+    """Where profiles go, one at a time."""
+
+    async def __aenter__(self) -> t.Self:
+        """Open it."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+
+    async def send(self, identity: str, fields: Fields) -> Receipt:
+        """Send one profile."""
+
+    def halt(self) -> None:
+        """Let running requests finish and begin none."""
+
+
+class Dispatcher:
+    """A loop in a thread of its own that keeps its workers busy while the caller reads on.
+
+    The caller's thread uses `submit`, `flush`, `outcomes` and `close`; all else happens in the
+    loop. Records of one person that wait together are merged and sent as one.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], ProfileStore],
+        concurrency: int,
+        heed_signals: Callable[[], None],
+    ) -> None:
+        """Start nothing yet: the first profile does.
+
+        Args:
+            open_store: Makes what profiles are sent to, inside the loop.
+            concurrency: How many are sent at a time.
+            heed_signals: Called while the caller waits; may end the run.
+        """
+        self._heed_signals = heed_signals
+        self._open_store = open_store
+        self._concurrency = concurrency
+        self._limit = concurrency * (1 + QUEUED_PER_WORKER)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Shared by both threads, guarded by the condition.
+        self._changed = threading.Condition()
+        self._submitted: list[Item] = []
+        self._unsettled = 0
+        self._awaited = -1
+        self._delivered: list[Delivered] = []
+        self._failure: Exception | None = None
+        # Touched in the loop only; the queue holds who can be sent for, None ends a worker.
+        self._store: ProfileStore | None = None
+        self._waiting: dict[str, list[Item]] = {}
+        self._in_flight: set[str] = set()
+        self._ready: asyncio.Queue[str | None] = asyncio.Queue()
+        self._halted = False
+        self._is_waking = False
+
+    def submit(self, item: Item) -> None:
+        """Hand over a profile; waits while enough of them are on their way.
+
+        Raises:
+            RainFocusError: A failure that is not this profile's stops the run.
+        """
+        with self._changed:
+            if self._unsettled >= self._limit:
+                self._wait_until(self._limit - min(BURST, self._limit // 2))
+            self.check()
+            self._unsettled += 1
+            self._submitted.append(item)
+            is_first = len(self._submitted) == 1
+        if is_first:
+            self._running_loop().call_soon_threadsafe(self._take)
+
+    def flush(self) -> None:
+        """Wait until every profile has its outcome.
+
+        Raises:
+            RainFocusError: A failure that is not this profile's stops the run.
+        """
+        with self._changed:
+            self._wait_until(0)
+            self.check()
+
+    def check(self) -> None:
+        """See that nothing stops the run.
+
+        Raises:
+            RainFocusError: A failure stops it.
+        """
+        if self._failure:
+            raise self._failure
+
+    def delivered(self) -> list[Delivered]:
+        """The outcomes since the last call."""
+        if not self._delivered:
+            return []
+        with self._changed:
+            delivered, self._delivered = self._delivered, []
+        return delivered
+
+    def close(self) -> None:
+        """Let the requests that are running finish, send nothing more, and end the thread."""
+        if self._thread and self._loop and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end)
+            self._thread.join()
+
+    def _wait_until(self, unsettled: int) -> None:
+        self._awaited = unsettled
+        while not self._failure and self._unsettled > unsettled:
+            self._changed.wait(SECONDS_BETWEEN_LOOKS)
+            self._heed_signals()
+        self._awaited = -1
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._run, args=(self._loop,), name="delivery", daemon=True
+            )
+            self._thread.start()
+        return self._loop
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._work())
+
+    async def _work(self) -> None:
+        try:
+            self._store = store = self._open_store()
+            async with store:
+                await asyncio.gather(*(self._worker(store) for _ in range(self._concurrency)))
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            while await self._ready.get():
+                """Take no more; the caller learns of the failure and closes."""
+
+    async def _worker(self, store: ProfileStore) -> None:
+        while identity := await self._ready.get():
+            if self._halted:
+                continue
+            self._in_flight.add(identity)
+            try:
+                await self._deliver(store, identity, self._waiting.pop(identity))
+            except HaltedError:
+                continue
+            except Exception as error:  # noqa: BLE001
+                self._fail(error)
+                continue
+            self._in_flight.remove(identity)
+            if identity in self._waiting:
+                self._ready.put_nowait(identity)
+
+    async def _deliver(self, store: ProfileStore, identity: str, items: list[Item]) -> None:
+        receipt = await store.send(identity, merge_profiles(item.profile for item in items))
+        if receipt.failure:
+            self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
+            raise receipt.failure
+        if receipt.outcome is Outcome.REJECTED and len(items) > 1:
+            self._settle(Delivered(Outcome.SPLIT, identity, [], receipt))
+            # One of them may be what RainFocus minds: sent singly, the others still get through.
+            for item in items:
+                await self._deliver(store, identity, [item])
+        else:
+            self._settle(Delivered(receipt.outcome, identity, items, receipt))
+
+    def _take(self) -> None:
+        with self._changed:
+            items, self._submitted = self._submitted, []
+        for item in items:
+            self._enqueue(item)
+
+    def _enqueue(self, item: Item) -> None:
+        identity = item.profile.identity
+        if identity in self._waiting:
+            self._waiting[identity].append(item)
+            return
+        self._waiting[identity] = [item]
+        if identity not in self._in_flight:
+            self._ready.put_nowait(identity)
+
+    def _settle(self, delivered: Delivered) -> None:
+        with self._changed:
+            self._unsettled -= len(delivered.items)
+            self._delivered.append(delivered)
+            is_awaited = self._unsettled <= self._awaited
+        if is_awaited and not self._is_waking:
+            self._is_waking = True
+            asyncio.get_running_loop().call_later(WAKING_DELAY, self._wake)
+
+    def _wake(self) -> None:
+        self._is_waking = False
+        with self._changed:
+            self._changed.notify()
+
+    def _fail(self, failure: Exception) -> None:
+        self._halt()
+        with self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify()
+
+    def _halt(self) -> None:
+        self._halted = True
+        if self._store:
+            self._store.halt()
+
+    def _end(self) -> None:
+        self._halt()
+        for _ in range(self._concurrency):
+            self._ready.put_nowait(None)

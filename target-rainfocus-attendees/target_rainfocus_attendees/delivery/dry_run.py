@@ -1,0 +1,133 @@
+"""A delivery that sends nothing: for dry runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import typing as t
+
+import orjson
+from rainfocus_client.errors import SettingsError
+
+from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.files import OWNER_ONLY, open_private
+from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from target_rainfocus_attendees.delivery.ledger import Ledger
+    from target_rainfocus_attendees.models import Item
+    from target_rainfocus_attendees.settings import TargetSettings
+
+BATCH = 500
+"""Profiles that the ledger is asked for at a time."""
+
+
+class DryRun:
+    """Takes profiles as `Dispatcher` does; signs in, so that wrong credentials show."""
+
+    def __init__(
+        self,
+        settings: TargetSettings,
+        ledger: Ledger | None,
+        signals_heeded: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Do nothing yet.
+
+        Args:
+            settings: As for `AttendeeStore`.
+            ledger: Read, to tell who is unchanged; never written.
+            signals_heeded: In it a signal ends the run at once; for the wait for the token.
+        """
+        self._settings = settings
+        self._ledger = ledger
+        self._bodies: t.BinaryIO | None = None
+        self._path = settings.files.get("dry_run_path")
+        self._signals_heeded = signals_heeded
+        self._begun = False
+        self._waiting: list[Item] = []
+        self._delivered: list[Delivered] = []
+
+    def submit(self, item: Item) -> None:
+        """Take a profile.
+
+        Raises:
+            RainFocusError: No token is given, or the file of bodies cannot be written.
+        """
+        if not self._begun:
+            self._begin()
+        self._waiting.append(item)
+        if len(self._waiting) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give every profile its outcome.
+
+        Raises:
+            RainFocusError: No token is given, or the file of bodies cannot be written.
+        """
+        self._open()
+        items, self._waiting = self._waiting, []
+        known = self._known(items)
+        for item, is_known in zip(items, known, strict=True):
+            if self._bodies and not is_known:
+                self._write(item.profile.fields)
+            outcome = Outcome.UNCHANGED if is_known else Outcome.STORED
+            done = Delivered(outcome, item.profile.identity, [item], Receipt(outcome))
+            self._delivered.append(done)
+
+    def check(self) -> None:
+        """Do nothing: what fails here fails at once."""
+
+    def delivered(self) -> list[Delivered]:
+        """The outcomes since the last call."""
+        delivered, self._delivered = self._delivered, []
+        return delivered
+
+    def close(self) -> None:
+        """Close the file."""
+        bodies, self._bodies = self._bodies, None
+        if bodies:
+            try:
+                bodies.close()
+            except OSError as error:
+                raise _unwritable(error) from error
+
+    def _begin(self) -> None:
+        self._begun = True
+        with self._signals_heeded():
+            asyncio.run(self._sign_in())
+
+    def _open(self) -> None:
+        if not self._path or self._bodies:
+            return
+        try:
+            descriptor = open_private(self._path, os.O_WRONLY | os.O_TRUNC)
+            os.fchmod(descriptor, OWNER_ONLY)
+            self._bodies = os.fdopen(descriptor, "wb")
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    async def _sign_in(self) -> None:
+        async with AttendeeStore(self._settings):
+            """Only get a token."""
+
+    def _known(self, items: list[Item]) -> list[bool]:
+        if not self._ledger or not items:
+            return [False] * len(items)
+        entries = [self._ledger.entry(item.profile.identity, item.profile.fields) for item in items]
+        known = self._ledger.known(entries)
+        return [entry in known for entry in entries]
+
+    def _write(self, fields: Mapping[str, t.Any]) -> None:
+        bodies = t.cast("t.BinaryIO", self._bodies)
+        try:
+            bodies.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> SettingsError:
+    return SettingsError(f"The bodies cannot be written ({error.strerror}): check dry_run_path.")

@@ -1,0 +1,159 @@
+"""HTTP as the target needs it: a POST, tried again while it is worth it, that can be halted."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+from dataclasses import dataclass
+from importlib.metadata import version
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import tenacity
+from rainfocus_client.errors import RetriableError
+from rainfocus_client.lenient_json import parse_body
+from yarl import URL
+
+from target_rainfocus_attendees import PACKAGE
+
+if t.TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from rainfocus_client.retry import Policy
+
+T = t.TypeVar("T")
+
+
+class Proxy(t.TypedDict, total=False):
+    """Arguments that send a request through a proxy; none where there is no proxy."""
+
+    proxy: URL
+    proxy_headers: dict[str, str]
+
+
+class HaltedError(Exception):
+    """No request is made any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a server answered; `body` is None where it is not JSON."""
+
+    status: int
+    body: object
+    headers: Mapping[str, str]
+
+
+class Transport:
+    """A pool of connections that all retries, waits and faults go through."""
+
+    def __init__(self, *, connections: int, timeout: float, policy: Policy) -> None:
+        """Open no connection yet.
+
+        Args:
+            connections: How many may be open at a time.
+            timeout: Seconds to wait for a connection, and then for an answer.
+            policy: When to try again.
+        """
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections),
+            timeout=aiohttp.ClientTimeout(
+                total=2 * timeout, sock_connect=timeout, sock_read=timeout
+            ),
+            headers={"User-Agent": f"{PACKAGE}/{version(PACKAGE)}", "Accept": "application/json"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        self._policy = policy
+        self._proxies: dict[URL, Proxy] = {}
+        self._halted = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    def halt(self) -> None:
+        """Let running requests finish, begin none, and end every wait."""
+        self._halted.set()
+
+    async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Try an action until it succeeds, cannot succeed, or has been tried often enough.
+
+        Raises:
+            HaltedError: There was a halt before the end.
+        """
+        failures: list[RetriableError] = []
+        try:
+            return await action()
+        except RetriableError as error:
+            failures.append(error)
+
+        async def attempt() -> T:  # the first one has been made, without tenacity's costs
+            if failures:
+                raise failures.pop()
+            return await action()
+
+        return await tenacity.AsyncRetrying(**self._policy, sleep=self._sleep)(attempt)
+
+    async def wait_for(self, waiting: Awaitable[object]) -> None:
+        """Wait for something other than a request.
+
+        Raises:
+            HaltedError: There was a halt before the end.
+        """
+        task = asyncio.ensure_future(waiting)
+        halted = asyncio.ensure_future(self._halted.wait())
+        await asyncio.wait({task, halted}, return_when=asyncio.FIRST_COMPLETED)
+        halted.cancel()
+        task.cancel()
+        if self._halted.is_set():
+            raise HaltedError
+
+    async def post(
+        self, url: URL, data: bytes | dict[str, str], headers: dict[str, str]
+    ) -> Response:
+        """Send `data` once.
+
+        Raises:
+            RetriableError: No answer came.
+            HaltedError: There was a halt before.
+        """
+        if self._halted.is_set():
+            raise HaltedError
+        try:
+            async with self._session.post(
+                url, data=data, headers=headers, allow_redirects=False, **self._proxy(url)
+            ) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            # Its own text may quote the address with its query.
+            msg = (
+                f"RainFocus could not be reached ({type(error).__name__}): "
+                "check api_url, token_url and the network."
+            )
+            raise RetriableError(msg) from error
+        return Response(response.status, parse_body(content), response.headers)
+
+    def _proxy(self, url: URL) -> Proxy:
+        """The proxy that the environment names for an address.
+
+        aiohttp's own `trust_env` asks the environment in a thread for every request, which takes
+        longer than the request.
+        """
+        if url not in self._proxies:
+            self._proxies[url] = _environment_proxy(str(url))
+        return self._proxies[url]
+
+    async def _sleep(self, seconds: float) -> None:
+        await self.wait_for(asyncio.sleep(seconds))
+
+
+def _environment_proxy(url: str) -> Proxy:
+    target = urlsplit(url)
+    address = getproxies().get(target.scheme)
+    if not address or proxy_bypass(target.hostname or ""):
+        return Proxy()
+    proxy = URL(address)
+    proxy_auth = aiohttp.BasicAuth.from_url(proxy)
+    headers = {"Proxy-Authorization": proxy_auth.encode()} if proxy_auth else {}
+    return Proxy(proxy=proxy.with_user(None), proxy_headers=headers)

@@ -1,0 +1,1 @@
+"""The Singer input: lines, messages, and which STATE is safe."""

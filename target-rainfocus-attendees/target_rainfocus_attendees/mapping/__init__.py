@@ -1,0 +1,1 @@
+"""From a record to a profile. No I/O, no Singer."""

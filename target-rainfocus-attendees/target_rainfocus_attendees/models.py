@@ -1,0 +1,81 @@
+"""What the rooms hand one another: a record with its source, and what became of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from enum import StrEnum
+
+if t.TYPE_CHECKING:
+    from target_rainfocus_attendees.mapping.profiles import Profile
+
+Message: t.TypeAlias = dict[str, t.Any]
+"""A Singer message."""
+
+
+class Source(t.NamedTuple):
+    """A record as it was read, and the SCHEMA message it came under; before any stream map."""
+
+    schema: Message
+    record: Message
+
+
+class Outcome(StrEnum):
+    """What becomes of a record; every one that is read ends as one of the first six."""
+
+    STORED = "stored"
+    UNCHANGED = "unchanged"
+    MERGED = "merged"
+    FILTERED = "filtered"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+    SPLIT = "split"
+    """A refused profile of several records, which are sent again one by one."""
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What sending one profile came to.
+
+    Attributes:
+        outcome: `STORED`, `UNCHANGED`, `REJECTED` or `UNFINISHED`.
+        reason: Why it was rejected.
+        failure: Why it is unfinished; it stops the run.
+        attempts: Requests made.
+        status: HTTP status of the last answer, None where there was none.
+        code: Its responseCode.
+        seconds: From the first request to the last answer, waits included.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    failure: Exception | None = None
+    attempts: int = 0
+    status: int | None = None
+    code: str | None = None
+    seconds: float = 0.0
+
+
+class Item(t.NamedTuple):
+    """A profile, the number of the record it was read from, and that record."""
+
+    number: int
+    profile: Profile
+    source: Source
+
+
+class Delivered(t.NamedTuple):
+    """What became of the items that were sent as one profile.
+
+    Attributes:
+        outcome: That of the items; or `SPLIT` or `UNFINISHED`, without items.
+        identity: Whose profile it was.
+        items: In the order they were read.
+        receipt: What sending came to.
+    """
+
+    outcome: Outcome
+    identity: str
+    items: list[Item]
+    receipt: Receipt

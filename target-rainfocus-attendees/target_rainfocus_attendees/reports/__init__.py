@@ -1,0 +1,1 @@
+"""What a run leaves behind: summary, rejects, activation log."""

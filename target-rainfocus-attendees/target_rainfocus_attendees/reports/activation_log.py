@@ -1,0 +1,76 @@
+"""What became of each profile that was sent, one JSON line each, without personal data."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from datetime import UTC, datetime
+
+import orjson
+from rainfocus_client.errors import SettingsError
+
+from target_rainfocus_attendees.files import open_private, write_all
+from target_rainfocus_attendees.mapping.emails import hash_email
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_rainfocus_attendees.models import Delivered
+
+
+class ActivationLog:
+    """A file that lines are added to."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            SettingsError: It cannot be opened.
+        """
+        try:
+            self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            raise _unwritable(error) from error
+        self._lines: list[bytes] = []
+
+    def add(self, delivered: Delivered) -> None:
+        """Take what one request, with its repeats, came to; one never made is left out."""
+        receipt = delivered.receipt
+        if not receipt.attempts:
+            return
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "identity": hash_email(delivered.identity),
+            "outcome": delivered.outcome,
+            "records": len(delivered.items),
+            "status": receipt.status,
+            "responseCode": receipt.code,
+            "attempts": receipt.attempts,
+            "milliseconds": round(1000 * receipt.seconds, 1),
+        }
+        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def flush(self) -> None:
+        """Hand to the system what was added.
+
+        Raises:
+            SettingsError: It cannot be written.
+        """
+        lines, self._lines = self._lines, []
+        try:
+            write_all(self._file, b"".join(lines))
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            self.flush()
+        finally:
+            os.close(self._file)
+
+
+def _unwritable(error: OSError) -> SettingsError:
+    return SettingsError(
+        f"The activation log cannot be written ({error.strerror}): check activation_log_path."
+    )

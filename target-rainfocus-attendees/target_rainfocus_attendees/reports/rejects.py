@@ -1,0 +1,160 @@
+"""The file of records that were not stored: Singer lines, to be mended and replayed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import typing as t
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import orjson
+from rainfocus_client.errors import SettingsError
+from rainfocus_client.lenient_json import parse_json
+
+from target_rainfocus_attendees import PACKAGE
+from target_rainfocus_attendees.files import open_private, write_all
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from target_rainfocus_attendees.models import Message, Source
+
+logger = logging.getLogger(PACKAGE)
+
+TAIL = 1 << 20
+"""Bytes: as far back as the beginning of an unfinished last line is looked for at a time."""
+
+
+class Rejects:
+    """Adds rejected records to a file, which is opened when there is the first one.
+
+    Several runs may add to one file: each writes whole messages under a lock, and gives the
+    schemas again where another has written in between.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Touch nothing yet."""
+        self.path = path
+        self._waiting: list[tuple[Source, Message]] = []
+        self._schemas: dict[str, Message] = {}
+        self._end = -1
+
+    def add(self, source: Source, reason: str, code: str) -> None:
+        """Take a record that was not stored; it is safe after the next `sync`.
+
+        Args:
+            source: The record.
+            reason: Why, without any value of it.
+            code: The responseCode or HTTP status of the refusal, or the field to blame.
+        """
+        why = {
+            "_reject_reason": reason,
+            "_reject_code": code,
+            "_rejected_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        record = source.record | {"record": source.record["record"] | why}
+        self._waiting.append((source, record))
+
+    def sync(self) -> None:
+        """Write what was added, and come back when it is on the disk.
+
+        Raises:
+            SettingsError: It cannot be written.
+        """
+        if not self._waiting:
+            return
+        try:
+            with self._locked() as file:
+                end = os.fstat(file).st_size
+                if end != self._end:
+                    end = _mend(self.path, file, end)
+                    self._schemas.clear()
+                lines = b"".join(self._lines())
+                write_all(file, lines)
+                os.fsync(file)
+                self._end = end + len(lines)
+        except OSError as error:
+            self._end = -1
+            msg = f"The rejects cannot be written ({error.strerror}): check rejects_path."
+            raise SettingsError(msg) from error
+        self._waiting.clear()
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        is_new = not self.path.exists()
+        file = open_private(self.path, os.O_RDWR | os.O_APPEND)
+        try:
+            if is_new:
+                _sync_folder(self.path.parent)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+    def _lines(self) -> Iterator[bytes]:
+        for source, record in self._waiting:
+            stream = record["stream"]
+            if self._schemas.get(stream) is not source.schema:
+                self._schemas[stream] = source.schema
+                yield _line(_with_reasons(source.schema))
+            yield _line(record)
+
+
+def _with_reasons(schema: Message) -> Message:
+    text = {"type": ["string", "null"]}
+    reasons = {
+        "_reject_reason": text,
+        "_reject_code": text,
+        "_rejected_at": text | {"format": "date-time"},
+    }
+    declared = schema["schema"]
+    properties = declared["properties"] | reasons
+    return schema | {"schema": declared | {"properties": properties}}
+
+
+def _line(message: Message) -> bytes:
+    try:
+        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half of a surrogate pair
+        return f"{json.dumps(message)}\n".encode()
+
+
+def _mend(path: Path, file: int, size: int) -> int:
+    """End the last line of a file that was not finished, and give the file's length.
+
+    A line that was cut off goes to a file beside it. One that only lacks its line feed gets it.
+    """
+    line, start = b"", size
+    while start > 0 and b"\n" not in line:
+        begin = max(0, start - TAIL)
+        line = os.pread(file, start - begin, begin) + line
+        start = begin
+    line = line[line.rfind(b"\n") + 1 :]
+    if not line:
+        return size
+    try:
+        parse_json(line)
+    except ValueError:
+        aside = open_private(path.with_name(f"{path.name}.cut"), os.O_WRONLY | os.O_APPEND)
+        try:
+            write_all(aside, line + b"\n")
+            os.fsync(aside)
+        finally:
+            os.close(aside)
+        os.ftruncate(file, size - len(line))
+        logger.warning("The last line of %s was cut off; it is now in %s.cut.", path, path.name)
+        return size - len(line)
+    os.write(file, b"\n")
+    return size + 1
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

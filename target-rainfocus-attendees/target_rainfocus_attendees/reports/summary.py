@@ -1,0 +1,132 @@
+"""Counts what became of the records, and says so in one line."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import Counter
+
+from target_rainfocus_attendees.models import Outcome
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OUTCOMES = tuple(Outcome)[:6]
+"""A record that was read ends as one of these."""
+
+
+class Summary:
+    """The outcomes of a run."""
+
+    def __init__(self, event_code: str, *, dry_run: bool) -> None:
+        """Start counting, and the clock."""
+        self._title = f"Attendee Store {event_code}"
+        if dry_run:
+            self._title = f"Dry run, nothing was sent to {self._title}"
+        self._labels = {Outcome.STORED: "would be stored"} if dry_run else {}
+        self._started = time.monotonic()
+        self._read = 0
+        self._counts: Counter[Outcome] = Counter()
+        self._reasons: Counter[tuple[Outcome, str]] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._skipped = 0
+
+    @property
+    def stored(self) -> int:
+        """Profiles that are stored."""
+        return self._counts[Outcome.STORED]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether anybody is in RainFocus as they should be."""
+        return bool(self._counts[Outcome.STORED] or self._counts[Outcome.UNCHANGED])
+
+    @property
+    def not_stored(self) -> int:
+        """Records that will not be stored."""
+        return self._counts[Outcome.INVALID] + self._counts[Outcome.REJECTED]
+
+    @property
+    def unfinished(self) -> int:
+        """Records without an outcome."""
+        return self._read - self._counts.total()
+
+    @property
+    def all_sent_rejected(self) -> bool:
+        """Whether all that was sent was rejected."""
+        return bool(self._counts[Outcome.REJECTED]) and not self.succeeded
+
+    def read(self) -> None:
+        """Count a record."""
+        self._read += 1
+
+    def dropped(self, fields: Iterable[str]) -> None:
+        """Count fields that had to be left out of a record."""
+        self._dropped.update(fields)
+
+    def skipped(self) -> None:
+        """Count a record of a stream that is not loaded."""
+        self._read += 1
+        self._skipped += 1
+        self._counts[Outcome.FILTERED] += 1
+
+    def filtered(self) -> None:
+        """Count a record, read before, that is not to be sent."""
+        self._counts[Outcome.FILTERED] += 1
+
+    def sent(self, outcome: Outcome, records: int) -> None:
+        """Count records that went as one profile, which is `stored` or `unchanged`."""
+        self._counts[outcome] += 1
+        self._counts[Outcome.MERGED] += records - 1
+
+    def refused(self, outcome: Outcome, reason: str) -> None:
+        """Count a record that is `invalid` or `rejected`."""
+        self._counts[outcome] += 1
+        self._reasons[outcome, reason.rstrip(".")] += 1
+
+    def line(self) -> str:
+        """What a run comes to."""
+        counts = self._counts
+        seconds = time.monotonic() - self._started
+        parts = [f"{self._read:,} read"]
+        parts += [
+            f"{counts[outcome]:,} {self._labels.get(outcome, outcome)}" for outcome in OUTCOMES
+        ]
+        if self.unfinished:
+            parts.append(f"{self.unfinished:,} unfinished")
+        line = (
+            f"{self._title}: {', '.join(parts)} in {seconds:,.1f} s "
+            f"({self._read / max(seconds, 0.001):,.0f} a second)."
+        )
+        if self._skipped:
+            line += f" Of the filtered, {self._skipped:,} are of streams that are not loaded."
+        return line
+
+    def warnings(self) -> list[str]:
+        """One line for each thing that was left out, of some profiles or altogether."""
+        filtered = self._counts[Outcome.FILTERED] - self._skipped
+        nothing = "Every record was filtered: check consent_field, consent_values and stream_maps."
+        return [nothing] * (filtered > 0 and filtered + self._skipped == self._read) + [
+            f"{field} was left out of {count:,} profiles: its value could not be used."
+            for field, count in sorted(self._dropped.items())
+        ]
+
+    def reasons(self) -> list[str]:
+        """One line for each reason why records were not stored, the most frequent first."""
+        return [
+            f"{count:,} {outcome}: {reason}."
+            for (outcome, reason), count in self._reasons.most_common()
+        ]
+
+    def failure(self) -> str:
+        """Why records were not stored, in one line; empty if all are."""
+        if not self.not_stored:
+            return ""
+        counts = self._counts
+        reasons = "; ".join(
+            f"{reason} ({count:,})" for (_, reason), count in self._reasons.most_common()
+        )
+        return (
+            f"{self.not_stored:,} records were not stored ({counts[Outcome.INVALID]:,} invalid, "
+            f"{counts[Outcome.REJECTED]:,} rejected): {reasons}."
+        )

@@ -1,0 +1,330 @@
+"""One run: takes records and states from the input, and sees to it that both agree at the end."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from contextlib import ExitStack, suppress
+
+from rainfocus_client.connection import Connection
+from rainfocus_client.errors import RainFocusError
+from rainfocus_client.retry import MAX_RETRY_AFTER
+
+from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
+from target_rainfocus_attendees.delivery.dry_run import DryRun
+from target_rainfocus_attendees.delivery.event_check import CHECK_EVENT, EventCheck
+from target_rainfocus_attendees.input.checkpoints import Checkpoints
+from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
+from target_rainfocus_attendees.models import Item, Outcome
+from target_rainfocus_attendees.reports.activation_log import ActivationLog
+from target_rainfocus_attendees.reports.rejects import Rejects
+from target_rainfocus_attendees.reports.summary import Summary
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from target_rainfocus_attendees.delivery.dispatcher import ProfileStore
+    from target_rainfocus_attendees.delivery.ledger import Ledger
+    from target_rainfocus_attendees.input.checkpoints import State
+    from target_rainfocus_attendees.input.signals import Stop
+    from target_rainfocus_attendees.mapping.profiles import ProfileReader
+    from target_rainfocus_attendees.models import Source
+    from target_rainfocus_attendees.settings import TargetSettings
+
+SECONDS_BETWEEN_REPORTS = 10.0
+
+
+class NotStoredError(RainFocusError):
+    """The input was read to its end, but some records are not stored."""
+
+
+class Run:
+    """What one run knows and does; used from one thread."""
+
+    def __init__(
+        self,
+        settings: TargetSettings,
+        write_state: Callable[[State], None],
+        logger: logging.Logger,
+        stop: Stop,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            settings: Complete and checked.
+            write_state: Writes a state that is safe.
+            logger: Where the run is told.
+            stop: Heeded while this waits for something.
+
+        Raises:
+            SettingsError: A file cannot be opened.
+        """
+        self._dry_run = settings.dry_run
+        self._checkpoints = Checkpoints()
+        self._summary = Summary(settings.event_code, dry_run=self._dry_run)
+        rejects = settings.files.get("rejects_path")
+        self._rejects = Rejects(rejects) if rejects else None
+        self._max_rejects = settings.max_rejects
+        # Updates may miss many, all of them from the start, without a wrong event.
+        self._event_check = EventCheck(is_needed=settings.mode == "upsert")
+        self._batch_size = settings.batch_size_rows
+        self._in_batch = 0
+        self._write_state = write_state
+        self._logger = logger
+        self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+        self._is_read = False
+        self._is_ended = False
+        with ExitStack() as opened:
+            ledger = _ledger(settings)
+            if ledger:
+                opened.callback(ledger.close)
+            log = settings.files.get("activation_log_path")
+            self._activations = ActivationLog(log) if log else None
+            if self._activations:
+                opened.callback(self._activations.close)
+            self._dispatcher = _dispatcher(settings, ledger, stop)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> t.Self:
+        """Whatever ends the block ends the run in good order."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """End the run, as `end` does; a signal that comes when all is done is not heeded."""
+        return self.end(failure)
+
+    def skip(self) -> None:
+        """Take a record of a stream that is not loaded."""
+        self._summary.skipped()
+        self._progress()
+
+    def filter(self) -> None:
+        """Take a record that a stream map filters out."""
+        self._summary.read()
+        self._summary.filtered()
+        self._progress()
+
+    def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
+        """Take a record; waits while many of them are on their way.
+
+        Args:
+            record: After the stream maps.
+            reader: Reads the profile out of it.
+            source: The record as it was in the input, for the rejects.
+
+        Raises:
+            RainFocusError: A failure that is not this record's stops the run, or too many records
+                are not stored.
+        """
+        number = self._checkpoints.record()
+        self._summary.read()
+        if not reader.may_send(record):
+            self._summary.filtered()
+            self._checkpoints.settled([number])
+        else:
+            try:
+                profile = reader.read(record)
+            except InvalidProfileError as error:
+                self._summary.refused(Outcome.INVALID, str(error))
+                self._put_away(number, source, str(error), error.field)
+            else:
+                if profile.dropped:
+                    self._summary.dropped(profile.dropped)
+                self._dispatcher.submit(Item(number, profile, source))
+        self._progress()
+
+    def state(self, state: State) -> None:
+        """Take a state that stands behind all records taken so far."""
+        self._checkpoints.state(state)
+
+    def idle(self) -> None:
+        """Look after what is under way while no input comes.
+
+        Raises:
+            RainFocusError: A failure that is not this record's stops the run, or too many records
+                are not stored.
+        """
+        self._collect()
+        self._check()
+        self._dispatcher.check()
+        self._checkpoint()
+
+    def end(self, failure: BaseException | None = None) -> bool:
+        """Let what is running finish, write the last safe state and say what the run came to.
+
+        Without a failure every record gets its outcome first. With one, what is still waiting is
+        sent, unless sending is what failed. After a signal nothing more is sent.
+
+        Args:
+            failure: What ends the run; None at the end of the input.
+
+        Returns:
+            Whether all is done, so that the failure need not be told.
+
+        Raises:
+            NotStoredError: Records are not stored, and are in no rejects file; or all are not.
+            RainFocusError: The failure, with how far the run got; or a failure of the last records.
+        """
+        if self._is_ended:
+            return False
+        if failure is None:
+            self._is_read = True
+            self._dispatcher.flush()
+            self._collect()
+            self._check()
+            self._event_check.acquit()
+            self._put_refused_away()
+        self._is_ended = True
+        self._close(sends=not isinstance(failure, SystemExit))
+        is_done = self._is_read and not self._summary.unfinished and not self._event_check.holds
+        if failure is None or (is_done and isinstance(failure, SystemExit)):
+            self._tell_not_stored()
+            return True
+        if isinstance(failure, SystemExit):
+            stopped = "Stopped by a signal (exit code %s). %s"
+            self._logger.error(stopped, failure.code, self._progress_text())
+        elif isinstance(failure, RainFocusError):
+            msg = f"{failure} {self._progress_text()}"
+            raise RainFocusError(msg) from failure
+        return False
+
+    def _close(self, *, sends: bool) -> None:
+        with self._opened:
+            if sends:
+                with suppress(Exception, SystemExit):
+                    self._dispatcher.flush()
+            self._dispatcher.close()
+            self._collect()
+            for warning in self._summary.warnings():
+                self._logger.warning("%s", warning)
+            self._logger.info("%s", self._summary.line())
+            self._checkpoint()
+
+    def _tell_not_stored(self) -> None:
+        if not self._summary.not_stored:
+            return
+        if not self._rejects or not self._summary.succeeded:
+            blame = f"{CHECK_EVENT} " if self._summary.all_sent_rejected else ""
+            raise NotStoredError(blame + self._not_stored_text())
+        for reason in self._summary.reasons():
+            self._logger.warning("%s", reason)
+        self._logger.warning("%s", self._not_stored_text())
+
+    def _progress_text(self) -> str:
+        """How far the run got, and how to go on, for the message that ends it."""
+        stored = self._summary.stored
+        if not stored or self._dry_run:
+            progress = "Nothing was stored."
+        else:
+            progress = f"{stored:,} profiles were stored; run again to resume from the last state."
+        return f"{self._not_stored_text()} {progress}".lstrip()
+
+    def _not_stored_text(self) -> str:
+        if not self._summary.not_stored:
+            return ""
+        if not self._rejects:
+            where = (
+                "The state stays before the first of them; set rejects_path to keep them in a file."
+            )
+        elif self._event_check.holds:
+            where = (
+                f"Those that were rejected are left out of {self._rejects.path}, "
+                "and the state stays before them."
+            )
+        else:
+            where = f"They are in {self._rejects.path}: mend them and replay the file with --input."
+        return f"{self._summary.failure()} {where}"
+
+    def _progress(self) -> None:
+        self._collect()
+        self._check()
+        self._in_batch += 1
+        is_due = time.monotonic() >= self._next_report
+        if is_due:
+            self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+            self._logger.info("So far: %s", self._summary.line())
+        if is_due or self._in_batch >= self._batch_size:
+            self._in_batch = 0
+            self._checkpoint()
+
+    def _collect(self) -> None:
+        for delivered in self._dispatcher.delivered():
+            if delivered.outcome is Outcome.REJECTED:
+                self._summary.refused(Outcome.REJECTED, delivered.receipt.reason)
+                self._event_check.hold(delivered)
+            elif delivered.items:
+                self._summary.sent(delivered.outcome, len(delivered.items))
+                self._checkpoints.settled([item.number for item in delivered.items])
+                self._event_check.acquit()
+            if self._activations:
+                self._activations.add(delivered)
+        self._put_refused_away()
+
+    def _put_refused_away(self) -> None:
+        for delivered in self._event_check.release():
+            (item,) = delivered.items
+            receipt = delivered.receipt
+            code = receipt.code or f"HTTP {receipt.status}"
+            self._put_away(item.number, item.source, receipt.reason, code)
+
+    def _put_away(self, number: int, source: Source, reason: str, code: str) -> None:
+        if self._rejects:
+            # No state goes out before the rejects are on the disk (_checkpoint).
+            self._rejects.add(source, reason, code)
+            self._checkpoints.settled([number])
+        else:
+            self._checkpoints.lost([number])
+
+    def _check(self) -> None:
+        if self._event_check.failed:
+            raise RainFocusError(CHECK_EVENT)
+        if self._max_rejects is not None and self._summary.not_stored > self._max_rejects:
+            # What is still on its way is put away like the others.
+            self._event_check.acquit()
+            self._put_refused_away()
+            msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
+            raise RainFocusError(msg)
+
+    def _checkpoint(self) -> None:
+        if self._rejects:
+            self._rejects.sync()
+        state = self._checkpoints.take()
+        if state is not None and not self._dry_run:
+            self._write_state(state)
+        if self._activations:
+            self._activations.flush()
+
+
+def _dispatcher(settings: TargetSettings, ledger: Ledger | None, stop: Stop) -> Dispatcher | DryRun:
+    if settings.dry_run:
+        return DryRun(settings, ledger, stop.heeded)
+
+    def open_store() -> ProfileStore:
+        store = AttendeeStore(settings)
+        if not ledger:
+            return store
+        from target_rainfocus_attendees.delivery.deduplication import DeduplicatingStore  # noqa: PLC0415
+
+        return DeduplicatingStore(store, ledger)
+
+    return Dispatcher(open_store, settings.concurrency, stop.heed)
+
+
+def _ledger(settings: TargetSettings) -> Ledger | None:
+    if not settings.ledger_url:
+        return None
+    # SQLAlchemy takes longer to import than the rest of the target.
+    from target_rainfocus_attendees.delivery.ledger import Ledger  # noqa: PLC0415
+
+    place = f"{Connection.from_settings(settings).url('attendee')} {settings.event_code}"
+    longest_try = 2 * settings.request_timeout + MAX_RETRY_AFTER
+    lease = (settings.max_retries + 1) * longest_try
+    return Ledger(settings.ledger_url, place, lease=lease, read_only=settings.dry_run)

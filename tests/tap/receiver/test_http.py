@@ -1,0 +1,604 @@
+"""The receiver over HTTP: its replies, its refusals, and what it keeps."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+import sqlite3
+import threading
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.receiver import intake
+from tap_rainfocus.receiver.http import protocol
+from tap_rainfocus.receiver.http.server import ReceiverServer, listen
+from tap_rainfocus.receiver.settings import Settings
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+INLET = "inlet-5ecret-0123456789"
+TOKEN = "token-5ecret-0123456789"
+HOST = "127.0.0.1"
+MB = 1_048_576
+
+EVENT = {
+    "transmissionId": "1700000000000001AbCd",
+    "eventType": "SessionScheduled",
+    "timestamp": "2025-03-18T16:05:09.000Z",
+    "attendee": {"email": "ada@example.com", "registered": "Yes"},
+}
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> t.Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """A receiver that runs, and its inbox."""
+
+    port: int
+    inbox: Inbox
+    path: Path
+    token: str = ""
+
+    def post(
+        self,
+        body: object,
+        path: str = f"/collection/{INLET}",
+        method: str = "POST",
+        **headers: str,
+    ) -> Reply:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request(method, path, content, **headers)
+
+    def batch(self, body: object) -> Reply:
+        return self.post(body, f"/collection/batch/{INLET}")
+
+    def get(self, path: str) -> Reply:
+        return self.request("GET", path)
+
+    def request(
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, **headers: str
+    ) -> Reply:
+        with closing(http.client.HTTPConnection(HOST, self.port, timeout=20)) as connection:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            if self.token:
+                named.setdefault("authorization", f"Bearer {self.token}")
+            connection.request(method, path, body, named)
+            reply = connection.getresponse()
+            return Reply(reply.status, reply.headers, reply.read())
+
+    @property
+    def ids(self) -> list[str | None]:
+        return [row.transmission_id for row in self.inbox.read(0, 1000)]
+
+    @property
+    def metrics(self) -> dict[tuple[str, ...], float]:
+        families = text_string_to_metric_families(self.get("/metrics").body.decode())
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+
+@contextmanager
+def running(path: Path, *, token: str = "", body_timeout: float = 30) -> Iterator[Receiver]:
+    settings = Settings(f"sqlite:///{path}", INLET, token, HOST, 0)
+    with closing(Inbox(settings.inbox_url)) as inbox, listen(HOST, 0) as listening:
+        server = ReceiverServer(settings, inbox, body_timeout=body_timeout)
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.005)
+            yield Receiver(listening.getsockname()[1], inbox, path, token)
+        finally:
+            server.stop()
+            thread.join()
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    with running(tmp_path / "inbox.db") as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Receiver]:
+    with running(tmp_path / "inbox.db", token=TOKEN) as receiver:
+        yield receiver
+
+
+def test_a_single_event(receiver: Receiver) -> None:
+    began = time.time_ns() // 1_000_000
+    reply = receiver.post(EVENT)
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json.keys() == {"inletId", "xactionId", "receivedTimeMs"}
+    assert INLET not in reply.body.decode()
+    assert began <= reply.json["receivedTimeMs"] <= began + 20_000
+    rows = receiver.inbox.read(0, 10)
+    assert [row.transmission_id for row in rows] == [EVENT["transmissionId"]]
+    assert json.loads(rows[0].payload) == EVENT
+
+
+def test_a_batch_has_a_result_per_message(receiver: Receiver) -> None:
+    receiver.post({"transmissionId": "a", "eventType": "one"})
+    messages = [
+        {"transmissionId": "b"},
+        {"transmissionId": "b"},
+        {"transmissionId": "a", "eventType": "other"},
+        {"nothing": "known"},
+    ]
+    reply = receiver.batch({"messages": messages})
+    assert reply.status == 207
+    assert reply.json.keys() == {"inletId", "batchId", "receivedTimeMs", "responses"}
+    first, again, conflict, unknown = reply.json["responses"]
+    assert first.keys() == again.keys() == {"xactionId"}
+    assert first != again
+    assert conflict.keys() == unknown.keys() == {"statusCode", "message"}
+    assert (conflict["statusCode"], unknown["statusCode"]) == (409, 400)
+    assert receiver.ids == ["a", "b"]
+    assert receiver.inbox.counts() == {"events": 2, "unreadable": 2}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"transmissionId": "a"}, {"transmissionId": "b"}],
+        {"messages": [{"transmissionId": "a"}, {"transmissionId": "b"}]},
+    ],
+)
+def test_many_are_taken_wherever_they_are_sent(receiver: Receiver, body: object) -> None:
+    single = receiver.post(body)
+    assert (single.status, "xactionId" in single.json) == (200, True)
+    assert receiver.ids == ["a", "b"]
+    batch = receiver.batch(body)
+    assert (batch.status, len(batch.json["responses"])) == (207, 2)
+    assert receiver.ids == ["a", "b"]
+
+
+def test_a_batch_of_one_and_of_none(receiver: Receiver) -> None:
+    assert len(receiver.batch({"transmissionId": "a"}).json["responses"]) == 1
+    assert receiver.batch({"messages": []}).json["responses"] == []
+    assert receiver.post([]).status == 200
+    assert receiver.ids == ["a"]
+
+
+def test_the_flow_id_comes_as_header_or_in_the_query(receiver: Receiver) -> None:
+    receiver.post({"transmissionId": "a"}, x_adobe_flow_id="flow-1")
+    receiver.post({"transmissionId": "b"}, f"/collection/{INLET}?x-adobe-flow-id=flow%202%00")
+    receiver.post({"transmissionId": "c"})
+    assert [row.flow_id for row in receiver.inbox.read(0, 9)] == ["flow-1", "flow 2", None]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        EVENT,
+        {"attendee.email": "ada@example.com", "eventType": "Registered"},
+        {"lead": {"leadId": 7}},
+    ],
+)
+def test_what_comes_twice_is_kept_once(receiver: Receiver, first: dict[str, object]) -> None:
+    turned = json.dumps(dict(reversed(first.items())), indent=2).encode()
+    for body in (first, first, turned):
+        assert receiver.post(body).status == 200
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 0}
+    assert receiver.metrics["rainfocus_receiver_messages_total", "duplicate"] == 2
+
+
+def test_dotted_and_nested_names_are_the_same_event(receiver: Receiver) -> None:
+    receiver.post({"attendee.email": "a@example.com", "attendee": {"attendeeId": "1"}})
+    receiver.post({"attendee": {"attendeeId": "1", "email": "a@example.com"}})
+    receiver.post({"attendee.attendeeId": "1", "attendee.email": "a@example.com"})
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 0}
+
+
+def test_an_event_sent_again_later_may_have_another_timestamp(receiver: Receiver) -> None:
+    receiver.post(EVENT)
+    assert receiver.post({**EVENT, "timestamp": "2025-03-18T17:00:00.000Z"}).status == 200
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 0}
+
+
+def test_other_content_with_the_same_id_is_kept_and_counted(receiver: Receiver) -> None:
+    for kind in ("Scheduled", "Cancelled", "Cancelled"):
+        assert receiver.post({**EVENT, "eventType": kind}).status == 200
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 1}
+    metrics = receiver.metrics
+    assert metrics["rainfocus_receiver_messages_total", "conflict"] == 1
+    assert metrics["rainfocus_receiver_messages_total", "duplicate"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"7", b"null", b'"text"', b"{}", b'{"attendee": {"shoeSize": 44}}', b'[["a"]]']
+)
+def test_json_that_is_no_event_is_kept_counted_and_not_read(
+    receiver: Receiver, body: bytes
+) -> None:
+    assert receiver.post(body).status == 200
+    assert receiver.ids == []
+    assert receiver.inbox.counts() == {"events": 0, "unreadable": 1}
+    assert receiver.metrics["rainfocus_receiver_messages_total", "unreadable"] == 1
+
+
+@pytest.mark.parametrize(
+    "transmission_id",
+    ["x" * 100_000, "a\0b", "\U0001f600", "unreadable:1", 7, 1.5, 10**30, True, None, [], "", " "],
+)
+def test_any_transmission_id_is_kept(receiver: Receiver, transmission_id: object) -> None:
+    for _ in range(2):
+        body = {"transmissionId": transmission_id, "eventType": "A"}
+        assert receiver.post(body).status == 200
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"lead":{"note":"\\ud83d"}}', b'\xef\xbb\xbf{"eventType":"A"}', b'{"eventType":"\\u0000"}'],
+)
+def test_what_is_nearly_json_is_an_event_too(receiver: Receiver, body: bytes) -> None:
+    assert receiver.post(body).status == 200
+    assert receiver.post(body).status == 200
+    assert [row.payload.encode() for row in receiver.inbox.read(0, 9)] == [body]
+
+
+HOSTILE = {
+    "nothing": b"",
+    "half": b'{"eventType":',
+    "not UTF-8": b'{"eventType":"\xff\xfe"}',
+    "NUL": b'{"eventType":"\0"}',
+    "two values": b"{}{}",
+    "deep array": b"[" * 500_000,
+    "deep object": b'{"a":' * 150_000,
+    "deep and closed": b'{"lead":' + b"[" * 900 + b"]" * 900 + b"}",
+    "deep dotted": b'{"lead.note":' + b"[" * 253 + b"]" * 253 + b"}",
+    "deep as can be written": b'{"lead":' + b"[" * 250 + b"]" * 250 + b"}",
+    "large exponent": b'{"eventType":1e999999999999999999999}x',
+    "binary": bytes(range(256)) * 100,
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_what_is_not_json_is_refused(receiver: Receiver, body: bytes) -> None:
+    for reply in (receiver.post(body), receiver.batch(body)):
+        check_refusal(reply, 400)
+    assert receiver.metrics["rainfocus_receiver_requests_total", "400"] == 2
+    assert receiver.inbox.counts() == {"events": 0, "unreadable": 0}
+    assert receiver.post(EVENT).status == 200
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 300, b"1" + b"0" * 300 + b".5"])
+def test_a_huge_number_in_an_event(receiver: Receiver, number: bytes) -> None:
+    body = b'{"transmissionId":"a","session":{"length":' + number + b"}}"
+    assert receiver.post(body).status == 200
+    assert receiver.inbox.read(0, 1)[0].payload.encode() == body
+
+
+def check_refusal(reply: Reply, status: int) -> None:
+    assert reply.status == status
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json.keys() == {"type", "status", "title", "report"}
+    assert reply.json["status"] == status
+    assert reply.json["report"]["message"].endswith(".")
+
+
+@pytest.mark.parametrize("prefix", ["/collection/", "/collection/batch/"])
+@pytest.mark.parametrize("inlet", ["", "wrong", INLET[:-1], INLET + "x", "%ff%00", INLET + "/"])
+def test_strangers_without_the_inlet(guarded: Receiver, prefix: str, inlet: str) -> None:
+    check_refusal(guarded.post(EVENT, prefix + inlet), 404)
+    assert guarded.ids == []
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer \xff"],
+)
+def test_strangers_without_the_token(guarded: Receiver, authorization: str) -> None:
+    reply = guarded.post(EVENT, authorization=authorization)
+    check_refusal(reply, 401)
+    assert reply.headers["www-authenticate"] == "Bearer"
+    assert guarded.ids == []
+    assert guarded.post(EVENT, authorization=f"bearer {TOKEN}").status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_other_methods(receiver: Receiver, method: str) -> None:
+    reply = receiver.post(b"", method=method)
+    check_refusal(reply, 405)
+    assert reply.headers["allow"] == "POST"
+    check_refusal(receiver.post(b"", "/health", "PUT"), 405)
+
+
+def test_other_paths(receiver: Receiver) -> None:
+    for path in ("/", "/collection", f"/{INLET}", f"/collection/a/{INLET}"):
+        check_refusal(receiver.post(EVENT, path), 404)
+
+
+def event_of(size: int) -> bytes:
+    start, end = b'{"transmissionId":"large","lead":{"note":"', b'"}}'
+    return start + b"x" * (size - len(start) - len(end)) + end
+
+
+def test_a_body_may_have_one_mb_and_no_byte_more(receiver: Receiver) -> None:
+    check_refusal(receiver.post(event_of(MB + 1)), 413)
+    assert receiver.ids == []
+    assert receiver.post(event_of(MB)).status == 200
+    assert receiver.ids == ["large"]
+
+
+def chunks(size: int) -> Iterator[bytes]:
+    body = event_of(size)
+    for start in range(0, size, 30_000):
+        yield body[start : start + 30_000]
+
+
+def test_a_chunked_body_may_have_one_mb_and_no_byte_more(receiver: Receiver) -> None:
+    path = f"/collection/{INLET}"
+    check_refusal(receiver.request("POST", path, chunks(MB + 1)), 413)
+    assert receiver.ids == []
+    assert receiver.request("POST", path, chunks(MB)).status == 200
+    assert receiver.ids == ["large"]
+
+
+def test_more_messages_than_a_commit_should_have(receiver: Receiver) -> None:
+    check_refusal(receiver.batch([{}] * 10_001), 413)
+    assert receiver.batch([{}] * 10_000).status == 207
+
+
+def raw(receiver: Receiver, *lines: str) -> socket.socket:
+    connection = socket.create_connection((HOST, receiver.port), timeout=20)
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    return connection
+
+
+def status_of(connection: socket.socket) -> int:
+    return int(connection.recv(65_536).split()[1])
+
+
+@pytest.mark.parametrize(
+    ("inlet", "length", "status"),
+    [("wrong", 100, 404), (INLET, 100, 401), (INLET, MB + 1, 401)],
+)
+def test_strangers_are_refused_before_their_body_is_read(
+    guarded: Receiver, inlet: str, length: int, status: int
+) -> None:
+    head = (f"POST /collection/{inlet} HTTP/1.1", "host: a", f"content-length: {length}")
+    with raw(guarded, *head) as connection:
+        assert status_of(connection) == status
+
+
+def test_a_large_body_is_refused_before_it_is_read(receiver: Receiver) -> None:
+    head = (f"POST /collection/{INLET} HTTP/1.1", "host: a", f"content-length: {MB + 1}")
+    with raw(receiver, *head, "expect: 100-continue") as connection:
+        assert status_of(connection) == 413
+
+
+def test_slow_senders_do_not_keep_their_place(tmp_path: Path) -> None:
+    head = (f"POST /collection/{INLET} HTTP/1.1", "host: a", "content-length: 100")
+    with running(tmp_path / "inbox.db", body_timeout=0.3) as receiver:
+        slow = [raw(receiver, *head) for _ in range(20)]
+        for connection in slow:
+            connection.sendall(b"{")
+        assert receiver.post(EVENT).status == 200
+        for connection in slow:
+            with connection:
+                assert status_of(connection) == 408
+        assert receiver.post(EVENT).status == 200
+
+
+def test_senders_that_hang_up_are_forgotten(receiver: Receiver) -> None:
+    head = (f"POST /collection/{INLET} HTTP/1.1", "host: a", "content-length: 100")
+    for _ in range(20):
+        with raw(receiver, *head) as connection:
+            connection.sendall(b'{"eventType"')
+    with raw(receiver, "no HTTP at all") as connection:
+        assert status_of(connection) == 400
+    assert receiver.post(EVENT).status == 200
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 0}
+
+
+def test_the_same_event_from_many_at_once_is_kept_once(receiver: Receiver) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        replies = list(threads.map(receiver.post, [EVENT] * 100))
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.json["xactionId"] for reply in replies}) == 100
+    assert receiver.ids == [EVENT["transmissionId"]]
+    metrics = receiver.metrics
+    assert metrics["rainfocus_receiver_messages_total", "new"] == 1
+    assert metrics["rainfocus_receiver_messages_total", "duplicate"] == 99
+    assert metrics["rainfocus_receiver_requests_total", "200"] == 100
+    assert 1 <= metrics[("rainfocus_receiver_commit_seconds_count",)] <= 100
+
+
+def test_an_inbox_that_cannot_be_written_and_comes_back(receiver: Receiver) -> None:
+    assert receiver.get("/health").status == 200
+    rename(receiver, "rainfocus_inbox_sequence", "away")
+    with ThreadPoolExecutor(8) as threads:
+        for reply in threads.map(receiver.post, [EVENT] * 8):
+            check_refusal(reply, 503)
+            assert int(reply.headers["retry-after"]) > 0
+    check_refusal(receiver.batch([EVENT]), 503)
+    assert receiver.get("/health").status == 503
+    rename(receiver, "away", "rainfocus_inbox_sequence")
+    assert receiver.get("/health").status == 200
+    assert receiver.post(EVENT).status == 200
+    assert receiver.ids == [EVENT["transmissionId"]]
+
+
+def rename(receiver: Receiver, table: str, to: str) -> None:
+    with closing(sqlite3.connect(receiver.path, timeout=20)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {to}")
+
+
+def test_too_many_that_wait_are_sent_away(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "ROOM", 50_000)
+    bodies = [
+        {"transmissionId": str(number), "lead": {"note": "x" * 10_000}} for number in range(9)
+    ]
+    with (
+        closing(sqlite3.connect(receiver.path, isolation_level=None)) as writer,
+        ThreadPoolExecutor(9) as threads,
+    ):
+        writer.execute("BEGIN IMMEDIATE")
+        replies = [threads.submit(receiver.post, body) for body in bodies]
+        while sum(reply.done() for reply in replies) < 5:
+            time.sleep(0.01)
+        check_refusal(next(reply.result() for reply in replies if reply.done()), 503)
+        writer.execute("COMMIT")
+        statuses = sorted(reply.result().status for reply in replies)
+    assert statuses == [200] * 4 + [503] * 5
+    assert len(receiver.ids) == 4
+    assert {receiver.post(body).status for body in bodies} == {200}
+    assert len(receiver.ids) == 9
+
+
+def test_metrics_are_prometheus_text(receiver: Receiver) -> None:
+    receiver.post(EVENT)
+    reply = receiver.get("/metrics")
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("text/plain; version=")
+    names = {family.name for family in text_string_to_metric_families(reply.body.decode())}
+    assert names >= {
+        "rainfocus_receiver_messages",
+        "rainfocus_receiver_requests",
+        "rainfocus_receiver_commit_seconds",
+    }
+
+
+def test_no_secret_and_no_payload_in_the_log(
+    guarded: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    stranger = replace(guarded, token="")
+    for body in (EVENT, b"{", event_of(MB + 1), b""):
+        guarded.post(body)
+        guarded.batch(body)
+        stranger.post(body)
+        stranger.post(body, "/collection/wrong-inlet-by-mistake")
+    with raw(guarded, f"POST /collection/{INLET} HTTP/9.9", f"authorization: {TOKEN}", "x") as bad:
+        bad.recv(65_536)
+    rename(guarded, "rainfocus_inbox", "away")
+    assert guarded.post({**EVENT, "transmissionId": "other"}).status == 503
+    assert "inbox cannot be written" in caplog.text
+    for text in (INLET, TOKEN, "ada@example.com", "wrong-inlet-by-mistake", "/collection"):
+        assert text not in caplog.text
+
+
+def is_closed(connection: socket.socket, seconds: float) -> bool:
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+HEAD = b"POST /collection/stranger HTTP/1.1\r\nHost: x\r\n"
+
+
+def test_a_head_that_never_ends_is_given_up(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT", 0.3)
+    with (
+        socket.create_connection((HOST, receiver.port)) as silent,
+        socket.create_connection((HOST, receiver.port)) as slow,
+    ):
+        slow.sendall(HEAD)
+        assert is_closed(silent, 5)
+        assert is_closed(slow, 5)
+    assert receiver.post(EVENT).status == 200
+
+
+def test_a_head_that_is_too_long_is_cut_off(receiver: Receiver) -> None:
+    with socket.create_connection((HOST, receiver.port)) as connection:
+        with suppress(OSError):
+            connection.sendall(HEAD + b"X: ")
+            for _ in range(100):
+                connection.sendall(b"a" * 65536)
+        assert is_closed(connection, 5)
+    assert receiver.post(EVENT).status == 200
+
+
+def test_a_long_body_is_no_long_head(receiver: Receiver) -> None:
+    assert receiver.post(EVENT | {"text": "a" * 900_000}).status == 200
+
+
+def test_connections_beyond_the_most_are_closed(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol.GuardedProtocol, "most_connections", 3)
+    held = [socket.create_connection((HOST, receiver.port)) for _ in range(3)]
+    with socket.create_connection((HOST, receiver.port)) as fourth:
+        assert is_closed(fourth, 5)
+    held.pop().close()
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        with suppress(OSError):
+            if receiver.post(EVENT).status == 200:
+                break
+    else:
+        pytest.fail("no connection was let in again")
+    for connection in held:
+        connection.close()
+
+
+def test_a_body_that_the_parser_drops_is_not_taken_for_one_that_is_not_json(
+    receiver: Receiver,
+) -> None:
+    headers = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c"}
+    assert receiver.post(EVENT, **headers).status == 503
+    assert receiver.post(EVENT).status == 200
+
+
+def test_long_numbers_keep_their_digits(receiver: Receiver) -> None:
+    numbers = [123456789012345678901, 123456789012345678902]
+    for number in numbers:
+        assert receiver.post(EVENT | {"transmissionId": number}).status == 200
+    assert receiver.ids == [str(number) for number in numbers]
+    assert receiver.post({"eventType": 10**400}).status == 200
+    assert receiver.post(b"9" * 1_000_000).status == 200
+    assert receiver.inbox.counts() == {"events": 3, "unreadable": 1}
+    bad_neighbour = EVENT | {"transmissionId": "long", "n": 10**30, "s": "\ud800"}
+    body = [EVENT, bad_neighbour]
+    assert [set(found) for found in receiver.batch(body).json["responses"]] == [{"xactionId"}] * 2
+
+
+def test_a_dotted_name_beside_its_empty_group_is_an_event(receiver: Receiver) -> None:
+    assert receiver.post({"attendee": None, "attendee.email": "ada@example.com"}).status == 200
+    assert receiver.inbox.counts() == {"events": 1, "unreadable": 0}
+
+
+def test_an_inbox_that_takes_too_long_is_answered_503(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "COMMIT_TIMEOUT", 0.3)
+    with closing(sqlite3.connect(receiver.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert receiver.post(EVENT).status == 503
+        other.execute("ROLLBACK")
+    assert receiver.post(EVENT).status == 200
+    assert receiver.ids == [EVENT["transmissionId"]]

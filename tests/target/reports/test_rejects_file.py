@@ -1,0 +1,199 @@
+"""The rejects are kept whatever else fails, and what stood in their file is not lost."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import stat
+import typing as t
+
+import pytest
+from rainfocus_client.errors import SettingsError
+from target_rainfocus_attendees.models import Source
+from target_rainfocus_attendees.reports.rejects import Rejects
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Json = dict[str, t.Any]
+    Call = Callable[..., t.Any]
+    Singer = t.Any
+    Script = t.Any
+    Server = t.Any
+    Serve = Callable[..., t.ContextManager[t.Any]]
+
+
+def answer(_: Script, body: Json) -> tuple[int, Json, dict[str, str]]:
+    if body.get("firstname") == "Refused":
+        return 400, {"responseCode": "105"}, {}
+    return 200, {"responseCode": "0"}, {}
+
+
+@pytest.fixture
+def served(script: Serve) -> Iterator[Script]:
+    with script(answer) as serving:
+        yield serving
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rejects.singer"
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    return tmp_path / "rejects.singer.cut"
+
+
+def lines_of(path: Path) -> list[Json]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def emails_in(path: Path) -> list[str]:
+    return [line["record"]["email"] for line in lines_of(path) if line["type"] == "RECORD"]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        '{"type":"RECORD","stream":"people","record":{"email":"bob@example.com","city":"Lehi",}}',
+        "my only notes: one line, no line feed",
+        "x" * 3_000_000,
+        b"\xff\xfe caf\xe9",
+    ],
+    ids=["a comma too much", "notes", "a long line", "not text"],
+)
+def test_a_last_line_that_is_not_json_is_moved_aside(
+    call: Call, singer: Singer, served: Script, path: Path, cut: Path, last: str | bytes
+) -> None:
+    line = last if isinstance(last, bytes) else last.encode()
+    whole = [singer.schema, singer.record("ada")]
+    before = "".join(f"{json.dumps(message)}\n" for message in whole).encode()
+    path.write_bytes(before + line)
+    messages = [singer.schema, singer.record("eve@example.com"), singer.record("nobody")]
+    settings = served.settings | {"rejects_path": str(path)}
+    ended = call([*messages, singer.state(1)], settings)
+    assert ended.code == 0, ended.log
+    assert ended.states == [{"n": 1}]
+    assert cut.read_bytes() == line + b"\n"
+    assert stat.S_IMODE(cut.stat().st_mode) == 0o600
+    (warning,) = (line for line in ended.lines("WARNING") if "cut off" in line)
+    assert f"The last line of {path} was cut off; it is now in rejects.singer.cut." in warning
+    assert path.read_bytes().startswith(before)
+    assert emails_in(path) == ["ada", "nobody"]
+    ended = call(path, served.settings)
+    assert ended.counts == {"read": 2, "invalid": 2}
+
+
+def test_a_last_line_that_only_lacks_its_end_stays(
+    call: Call, singer: Singer, served: Script, path: Path, cut: Path
+) -> None:
+    path.write_text(f"{json.dumps(singer.schema)}\n{json.dumps(singer.record('ada'))}")
+    messages = [singer.schema, singer.record("eve@example.com"), singer.record("nobody")]
+    ended = call(messages, served.settings | {"rejects_path": str(path)})
+    assert ended.code == 0
+    assert "cut off" not in ended.log
+    assert not cut.exists()
+    assert emails_in(path) == ["ada", "nobody"]
+
+
+def test_what_is_moved_aside_is_added_to_what_was(
+    call: Call, singer: Singer, served: Script, path: Path, cut: Path
+) -> None:
+    messages = [singer.schema, singer.record("eve@example.com"), singer.record("nobody")]
+    for notes in ("first", "second"):
+        with path.open("a") as file:
+            file.write(notes)
+        assert call(messages, served.settings | {"rejects_path": str(path)}).code == 0
+    assert cut.read_text() == "first\nsecond\n"
+    assert emails_in(path) == ["nobody", "nobody"]
+
+
+@pytest.mark.parametrize("number", [10, 300])
+def test_all_are_kept_when_all_are_refused_and_too_many(
+    call: Call, singer: Singer, served: Script, path: Path, number: int
+) -> None:
+    people = [
+        singer.record(f"eve{n}@example.com", firstname="Refused", city=str(n))
+        for n in range(number)
+    ]
+    messages = [singer.schema, *people, singer.state(1)]
+    settings = served.settings | {"rejects_path": str(path), "max_rejects": 5}
+    ended = call(messages, settings)
+    assert ended.code == 1
+    assert "More than max_rejects (5) records are not stored" in ended.error
+    assert f"They are in {path}" in ended.error
+    rejected = ended.counts["rejected"]
+    assert rejected > 5
+    assert sorted(emails_in(path)) == sorted({body["email"] for body in served.bodies})
+    assert len(emails_in(path)) == rejected
+    if ended.states:
+        assert rejected == number
+
+
+@pytest.mark.parametrize("space", [0, 30])
+def test_a_write_that_failed_is_made_again_under_its_schema(
+    singer: Singer, path: Path, cut: Path, space: int
+) -> None:
+    other = singer.schema | {"stream": "other"}
+    rejects = Rejects(path)
+    rejects.add(Source(singer.schema, singer.record("ada")), "x", "y")
+    rejects.sync()
+    rejects.add(Source(other, singer.record("bob") | {"stream": "other"}), "x", "y")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + space, before[1]))
+        with pytest.raises(SettingsError) as failed:
+            rejects.sync()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (
+        str(failed.value) == "The rejects cannot be written (File too large): check rejects_path."
+    )
+    rejects.sync()
+    assert [(line["type"], line["stream"]) for line in lines_of(path)] == [
+        ("SCHEMA", "people"),
+        ("RECORD", "people"),
+        ("SCHEMA", "other"),
+        ("RECORD", "other"),
+    ]
+    assert (len(cut.read_bytes()) if cut.exists() else 0) == (space and space + 1)
+
+
+def test_a_disk_too_full_for_the_activation_log_costs_nothing_else(
+    call: Call, singer: Singer, served: Script, path: Path
+) -> None:
+    messages = [singer.schema, singer.record("ada@example.com"), singer.record("nobody")]
+    eve = singer.record("eve@example.com", firstname="Refused")
+    settings = {"rejects_path": str(path), "activation_log_path": "/dev/full"}
+    ended = call([*messages, eve, singer.state(1)], served.settings | settings)
+    assert ended.code == 1
+    assert "The activation log cannot be written (No space left on device)" in ended.error
+    assert ended.counts == {"read": 3, "stored": 1, "invalid": 1, "rejected": 1}
+    assert sorted(emails_in(path)) == ["eve@example.com", "nobody"]
+    assert ended.states == [{"n": 1}]
+
+
+def test_a_disk_too_full_for_the_activation_log_ends_a_long_run_where_it_can_be_resumed(
+    call: Call, singer: Singer, loop_server: Serve, path: Path
+) -> None:
+    messages = [singer.schema]
+    for n in range(1, 2001):
+        email = f"ada{n}@example.com" if n % 10 else f"ada{n}"
+        messages += [singer.record(email), singer.state(n)]
+    settings = {"rejects_path": str(path), "activation_log_path": "/dev/full"}
+    with loop_server() as server:
+        ended = call(messages, server.settings | settings | {"batch_size_rows": 50})
+        stored = {int(email[3:].split("@")[0]) for email in server.people}
+    assert ended.code == 1
+    assert "The activation log cannot be written (No space left on device)" in ended.error
+    kept = {int(email[3:]) for email in emails_in(path)}
+    assert ended.counts["stored"] == len(stored) > 0
+    assert ended.counts["invalid"] == len(kept)
+    last = ended.states[-1]["n"] if ended.states else 0
+    assert set(range(1, last + 1)) <= stored | kept
+    assert last >= ended.counts["read"] - 1
