@@ -548,7 +548,8 @@ def test_a_disk_that_fills_up_in_the_middle_loses_nothing(
     def load(first: int, *, limit: int) -> tuple[int, list[Json], str]:
         text.write_text("".join(f"{json.dumps(message)}\n" for message in messages(first)))
         ended = subprocess.run(
-            [sys.executable, "-m", "target_rainfocus_attendees", "--config", str(config),
+            # Without -B Python would leave modules that are cut off at the limit in its cache.
+            [sys.executable, "-B", "-m", "target_rainfocus_attendees", "--config", str(config),
              "--input", str(text)],
             capture_output=True, text=True, timeout=30, check=False,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
