@@ -10,6 +10,7 @@ from functools import cached_property
 from rainfocus_client.errors import RainFocusError, SettingsError
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.singer.plugin import RainFocusPlugin
+from rainfocus_client.singer.stream_maps import unusable_on_a_record
 from singer_sdk import Target
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
@@ -146,11 +147,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         try:
             return stream_map.transform(message["record"].copy())
         except Exception as error:  # noqa: BLE001, an expression can raise anything
-            msg = (
-                f"A stream map of stream {message['stream']} cannot be used on a record "
-                f"({type(error).__name__}): check its expressions in stream_maps."
-            )
-            raise SettingsError(msg) from None
+            raise unusable_on_a_record(message["stream"], error) from None
 
     @override
     def _process_state_message(self, message_dict: Message) -> None:

@@ -11,6 +11,7 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
 from rainfocus_client.command import run_command
 from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.singer.stream_maps import unusable
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,7 @@ def run_plugin(
         try:
             (other or cli)()
         except (MapExpressionError, StreamMapConfigError) as error:
-            msg = "A stream map cannot be used: check the names and expressions in stream_maps."
-            raise SettingsError(msg) from error
+            raise unusable() from error
 
     run_command(command, plugin.logger)
 

@@ -16,6 +16,7 @@ from rainfocus_client.errors import (
     RefusedError,
     SettingsError,
 )
+from rainfocus_client.singer.stream_maps import unusable_on_a_record
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
@@ -76,11 +77,7 @@ class TapStream(Stream):
         except RainFocusError:
             raise
         except Exception as error:  # noqa: BLE001, an expression can raise anything
-            msg = (
-                f"A stream map of stream {self.name} cannot be used on a record "
-                f"({type(error).__name__}): check its expressions in stream_maps."
-            )
-            raise SettingsError(msg) from None
+            raise unusable_on_a_record(self.name, error) from None
 
     @override
     def _sync_records(
