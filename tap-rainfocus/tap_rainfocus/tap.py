@@ -192,8 +192,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """
         streams = [str(vars(stream)["name"]) for stream in STREAMS]
         if unknown := sorted(self.settings.endpoints.keys() - set(streams)):
-            told = f"{', '.join(unknown)}: the streams are {', '.join(streams)}."
-            msg = f"Setting endpoints names {told}"
+            msg = (
+                f"Setting endpoints names {', '.join(unknown)}: "
+                f"the streams are {', '.join(streams)}."
+            )
             raise SettingsError(msg)
 
     def _check_selection(self) -> None:
