@@ -1,0 +1,206 @@
+"""A database that a setting names: opened, its tables made, and its errors turned into one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import typing as t
+from pathlib import Path
+
+import sqlalchemy as sa
+import tenacity
+
+from rainfocus_client.errors import RainFocusError, SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUSY_TIMEOUT = 30
+"""Seconds to wait for another process that is writing."""
+
+ATTEMPTS = 5
+"""How often a transaction is tried that another process may get in the way of."""
+
+OWNER_ONLY = 0o600
+
+T = t.TypeVar("T")
+
+_BEGIN = {
+    # A transaction that begins by reading could not write once another one has.
+    "sqlite": "BEGIN IMMEDIATE",
+    # A machine that vanished must not keep the others out.
+    "postgresql": (
+        f"SELECT set_config('lock_timeout', '{BUSY_TIMEOUT}s', true),"
+        # What is committed has to be on disk, whatever the server was tuned for.
+        " CASE WHEN current_setting('synchronous_commit') = 'off'"
+        " THEN set_config('synchronous_commit', 'on', true) END,"
+        f" set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT}s', true)"
+    ),
+}
+"""What a transaction that writes begins with."""
+
+_LIBPQ = {
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "tcp_user_timeout": 30_000,
+}
+"""What a connection to PostgreSQL is made with; the last one is in milliseconds."""
+
+
+_again = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(sa.exc.DBAPIError),
+    stop=tenacity.stop_after_attempt(ATTEMPTS),
+    wait=tenacity.wait_random(0, 0.1),
+    reraise=True,
+)
+
+
+class Database:
+    """A file of SQLite, or a database on a server.
+
+    Each error names the setting and the kind of the cause, never its text: that may quote a row
+    or the URL.
+    """
+
+    def __init__(self, name: str, url: str, *, read_only: bool = False) -> None:
+        """Prepare for it; nothing is opened yet.
+
+        Args:
+            name: What it is, such as `ledger`; the setting is `{name}_url`.
+            url: SQLAlchemy URL.
+            read_only: Whether nothing may be written, not even the files of a write-ahead log.
+
+        Raises:
+            SettingsError: The URL cannot be used.
+        """
+        self._name = name
+        # They log what is tried again, and at level debug each row.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
+        logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+        try:
+            parsed = sa.make_url(url)
+            self.kind = parsed.get_backend_name()
+            if self.kind == "sqlite" and parsed.database in {None, "", ":memory:"}:
+                msg = f"Setting {name}_url names no file: give it as sqlite:///{name}.db."
+                raise SettingsError(msg)
+            path = (parsed.database or "").removeprefix("file:")
+            self._file = Path(path) if self.kind == "sqlite" else None
+            self._engine = _engine(parsed, self._file, read_only=read_only)
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
+            raise self._unusable(error) from None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a file of SQLite; a server is always taken to be there."""
+        return self._file is None or self._file.exists()
+
+    def has(self, table: sa.Table) -> bool:
+        """Whether it has a table.
+
+        Raises:
+            SettingsError: It cannot be used.
+        """
+        try:
+            return sa.inspect(self._engine).has_table(table.name)
+        except sa.exc.SQLAlchemyError as error:
+            raise self._unusable(error) from None
+
+    def create(self, tables: sa.MetaData) -> None:
+        """Make the tables, and the file if there is none; for the owner only.
+
+        Raises:
+            SettingsError: It cannot be used.
+        """
+        try:
+            if self._file:
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                os.close(os.open(self._file, flags, OWNER_ONLY))
+            _again(self._make, tables)
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            self.close()
+            raise self._unusable(error) from None
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do some work that only reads.
+
+        Raises:
+            RainFocusError: It cannot be read.
+        """
+        try:
+            with self._engine.connect() as connection:
+                return work(connection)
+        except sa.exc.SQLAlchemyError as error:
+            msg = f"The {self._name} cannot be read ({_kind(error)}): check {self._name}_url."
+            raise RainFocusError(msg) from None
+
+    def write(self, work: Callable[[sa.Connection], T], *, again: bool = False) -> T:
+        """Do some work in a transaction; it is on disk on return.
+
+        Args:
+            work: What to do. A part of it is never kept.
+            again: Whether to try again when another process gets in the way.
+
+        Raises:
+            RainFocusError: It cannot be written.
+        """
+        try:
+            return t.cast("T", _again(self._transact, work)) if again else self._transact(work)
+        except sa.exc.SQLAlchemyError as error:
+            msg = f"The {self._name} cannot be written ({_kind(error)}): check {self._name}_url."
+            raise RainFocusError(msg) from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _make(self, tables: sa.MetaData) -> None:
+        with self._engine.connect() as connection:
+            inspector = sa.inspect(connection)
+            if all(inspector.has_table(name) for name in tables.tables):
+                return
+        self._transact(tables.create_all)
+
+    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            if begin := _BEGIN.get(self.kind):
+                connection.exec_driver_sql(begin)
+            return work(connection)
+
+    def _unusable(self, error: Exception) -> SettingsError:
+        return SettingsError(
+            f"Setting {self._name}_url cannot be used ({_kind(error)}): give a SQLAlchemy URL such "
+            f"as sqlite:///{self._name}.db, check that it can be written, and install the driver "
+            "it names (for PostgreSQL the extra postgres)."
+        )
+
+
+def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
+    if not file:
+        is_libpq = url.get_driver_name().startswith("psycopg")
+        return sa.create_engine(
+            url,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args=_LIBPQ if is_libpq else {},
+        )
+    if read_only:
+        # With mode=ro the files of the write-ahead log would be left behind.
+        url = url.set(database=file.absolute().as_uri(), query={"mode": "rw", "uri": "true"})
+        pragmas = ["query_only=ON"]
+    else:
+        pragmas = ["journal_mode=WAL", "synchronous=FULL"]
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: t.Any, _: object) -> None:  # noqa: ANN401
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _kind(error: BaseException) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
