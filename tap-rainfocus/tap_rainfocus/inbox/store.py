@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import typing as t
 from datetime import UTC, datetime
 from itertools import islice
 
 import sqlalchemy as sa
-from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.errors import SettingsError
+from rainfocus_client.storage.database import Database
 
-from tap_rainfocus.inbox.database import ROWS, SEQUENCE, T, cause, is_there, open_database, transact
 from tap_rainfocus.inbox.models import InboxRow, Kept, Message
+from tap_rainfocus.inbox.tables import ROWS, SEQUENCE, TABLES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+
+KINDS = {"sqlite", "postgresql"}
+"""Databases whose counter has been tried."""
 
 LOOKUP_SIZE = 500
 """Keys looked up at a time."""
@@ -62,20 +65,16 @@ class Inbox:
         Raises:
             SettingsError: It cannot be used.
         """
-        # At level debug it would log every row.
-        logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
-        try:
-            if not may_be_new and not is_there(url):
-                msg = "There is no inbox where inbox_url says: check it, or start the receiver."
-                raise SettingsError(msg)
-            self._engine = open_database(url)
-        except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-            msg = (
-                f"Setting inbox_url cannot be used ({cause(error)}): give a SQLAlchemy URL such "
-                "as sqlite:///rainfocus-inbox.db, check that it can be written, and install the "
-                "driver it names (for PostgreSQL tap-rainfocus[postgres])."
-            )
-            raise SettingsError(msg) from None
+        self._database = Database("inbox", url)
+        if self._database.kind not in KINDS:
+            msg = "Setting inbox_url names neither a file of SQLite nor a PostgreSQL database."
+            raise SettingsError(msg)
+        if not may_be_new and not self._database.is_there:
+            msg = "There is no inbox where inbox_url says: check it, or start the receiver."
+            raise SettingsError(msg)
+        self._database.create(TABLES)
+        if self._database.kind == "postgresql":
+            self._check_encoding()
 
     def append(self, messages: list[Message]) -> list[Kept]:
         """Keep the messages, in one transaction that is on disk on return.
@@ -83,7 +82,11 @@ class Inbox:
         Raises:
             RainFocusError: None was kept.
         """
-        return self._write(lambda connection: _append(connection, messages)) if messages else []
+        return (
+            self._database.write(lambda connection: _append(connection, messages))
+            if messages
+            else []
+        )
 
     def read(self, after: int, limit: int) -> list[InboxRow]:
         """The first `limit` readable rows whose sequence is beyond `after`, in order.
@@ -91,7 +94,7 @@ class Inbox:
         Raises:
             RainFocusError: The inbox cannot be read.
         """
-        found = self._read(
+        found = self._database.read(
             lambda connection: connection.execute(_READ, {"after": after, "count": limit}).all()
         )
         return [
@@ -104,7 +107,9 @@ class Inbox:
         Raises:
             RainFocusError: The inbox cannot be read.
         """
-        return self._read(lambda connection: connection.scalar(sa.select(SEQUENCE.c.last)) or 0)
+        return self._database.read(
+            lambda connection: connection.scalar(sa.select(SEQUENCE.c.last)) or 0
+        )
 
     def counts(self) -> dict[str, int]:
         """How many events there are, and how many rows that are none (unreadable).
@@ -113,7 +118,9 @@ class Inbox:
             RainFocusError: The inbox cannot be read.
         """
         query = sa.select(ROWS.c.readable, sa.func.count()).group_by(ROWS.c.readable)
-        found = self._read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
+        found = self._database.read(
+            lambda connection: {row[0]: row[1] for row in connection.execute(query)}
+        )
         return {"events": found.get(True, 0), "unreadable": found.get(False, 0)}
 
     def prune(self, *, before: datetime | None = None, sequence: int | None = None) -> int:
@@ -129,7 +136,7 @@ class Inbox:
             old = old.where(ROWS.c.sequence <= sequence)
         delete = sa.delete(ROWS).where(ROWS.c.sequence.in_(old.scalar_subquery()))
         removed = 0
-        while found := self._write(lambda connection: connection.execute(delete).rowcount):
+        while found := self._database.write(lambda connection: connection.execute(delete).rowcount):
             removed += found
         return removed
 
@@ -139,26 +146,20 @@ class Inbox:
         Raises:
             RainFocusError: It cannot.
         """
-        self._write(lambda connection: connection.execute(_TAKE, {"count": 0}).scalar_one())
+        self._database.write(
+            lambda connection: connection.execute(_TAKE, {"count": 0}).scalar_one()
+        )
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()
 
-    def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        try:
-            return transact(self._engine, work)
-        except sa.exc.SQLAlchemyError as error:
-            msg = f"The inbox cannot be written ({cause(error)}): check inbox_url."
-            raise RainFocusError(msg) from None
-
-    def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        try:
-            with self._engine.connect() as connection:
-                return work(connection)
-        except sa.exc.SQLAlchemyError as error:
-            msg = f"The inbox cannot be read ({cause(error)}): check inbox_url."
-            raise RainFocusError(msg) from None
+    def _check_encoding(self) -> None:
+        query = sa.text("SHOW server_encoding")
+        if self._database.read(lambda connection: connection.scalar(query)) != "UTF8":
+            self.close()
+            msg = "The database of inbox_url is not in UTF8: make one that is."
+            raise SettingsError(msg)
 
 
 def _utc(moment: datetime) -> datetime:

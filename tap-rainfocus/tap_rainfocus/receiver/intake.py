@@ -1,4 +1,4 @@
-"""Takes messages into the inbox: whoever waits at the same time shares one commit."""
+"""Takes messages into the inbox, within a limit of memory and time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 
 from rainfocus_client.errors import RainFocusError
+from rainfocus_client.storage.group_commit import GroupCommit
 
 from tap_rainfocus.inbox.models import Kept
 
@@ -60,15 +61,14 @@ class Reservation:
 
 
 class Intake:
-    """Commits what waits, one commit after the other, in a thread."""
+    """Commits what waits; see `GroupCommit`."""
 
     def __init__(self, inbox: Inbox, metrics: Metrics) -> None:
         """Take messages into `inbox`."""
         self.held = 0
         self._inbox = inbox
         self._metrics = metrics
-        self._waiting: list[tuple[list[Message], asyncio.Future[list[Kept]]]] = []
-        self._called = asyncio.Event()
+        self._commits = GroupCommit(self._commit)
 
     @contextmanager
     def place(self) -> Iterator[Reservation]:
@@ -85,12 +85,9 @@ class Intake:
         Raises:
             RainFocusError: None was kept.
         """
-        future: asyncio.Future[list[Kept]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((messages, future))
-        self._called.set()
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):
-                return await future
+                return await self._commits.submit(messages)
         except TimeoutError as error:
             # It may be kept all the same: what is sent again is known by its key.
             msg = "The inbox takes too long."
@@ -98,35 +95,23 @@ class Intake:
 
     async def run(self) -> None:
         """Commit what comes, until cancelled."""
-        loop = asyncio.get_running_loop()
-        thread = ThreadPoolExecutor(1, "commit")
-        try:
-            while await self._called.wait():
-                self._called.clear()
-                waiting, self._waiting = self._waiting, []
-                together = [message for messages, _ in waiting for message in messages]
-                try:
-                    kept = iter(await loop.run_in_executor(thread, self._commit, together))
-                except Exception as error:  # noqa: BLE001
-                    known = isinstance(error, RainFocusError)
-                    told = str(error) if known else f"Unexpected {type(error).__name__}."
-                    LOGGER.warning("%s", told)
-                    for _, future in waiting:
-                        if not future.done():
-                            future.set_exception(RainFocusError(told))
-                else:
-                    for messages, future in waiting:
-                        outcomes = [next(kept) for _ in messages]
-                        if not future.done():
-                            future.set_result(outcomes)
-        finally:
-            thread.shutdown(wait=False, cancel_futures=True)
+        await self._commits.run()
 
-    def _commit(self, messages: list[Message]) -> list[Kept]:
-        began = time.perf_counter()
+    def _commit(self, waiting: list[list[Message]]) -> list[list[Kept]]:
+        try:
+            kept = iter(self._keep([message for messages in waiting for message in messages]))
+        except Exception as error:  # noqa: BLE001
+            known = isinstance(error, RainFocusError)
+            told = str(error) if known else f"Unexpected {type(error).__name__}."
+            LOGGER.warning("%s", told)
+            raise RainFocusError(told) from None
+        return [list(islice(kept, len(messages))) for messages in waiting]
+
+    def _keep(self, messages: list[Message]) -> list[Kept]:
         if not messages:
             self._inbox.check()
             return []
+        began = time.perf_counter()
         kept = self._inbox.append(messages)
         self._metrics.committed(time.perf_counter() - began)
         self._metrics.kept(outcome(*pair) for pair in zip(messages, kept, strict=True))

@@ -5,44 +5,36 @@ from __future__ import annotations
 import asyncio
 import typing as t
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.storage.group_commit import GroupCommit
 
+from target_rainfocus_attendees.delivery.ledger import Settlement
 from target_rainfocus_attendees.models import Outcome, Receipt
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
     from target_rainfocus_attendees.delivery.ledger import Claim, Entry, Ledger
     from target_rainfocus_attendees.mapping.profiles import Fields
 
 
 class DeduplicatingStore:
-    """Asks the ledger before it sends, and tells it what was stored.
-
-    Whoever waits for the ledger at the same time shares one transaction.
-    """
+    """Asks the ledger before it sends, and tells it what was stored."""
 
     def __init__(self, store: AttendeeStore, ledger: Ledger) -> None:
         """Send through `store`; to be made inside the loop that uses it."""
         self._store = store
         self._ledger = ledger
-        self._wanted: list[tuple[Entry, asyncio.Future[Claim | None]]] = []
-        self._done: list[tuple[Claim, bool]] = []
-        self._called = asyncio.Event()
-        self._closing = False
+        self._commits: GroupCommit[Entry | Settlement, Claim | None] = GroupCommit(self._commit)
 
     async def __aenter__(self) -> t.Self:
         """Open the store."""
         await self._store.__aenter__()
-        self._clerk = asyncio.create_task(self._keep())
+        self._committing = asyncio.create_task(self._commits.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write down the last ones, and close the store."""
-        self._closing = True
-        self._called.set()
-        await self._clerk
+        self._commits.close()
+        await self._committing
         await self._store.__aexit__()
 
     def halt(self) -> None:
@@ -51,7 +43,7 @@ class DeduplicatingStore:
 
     async def send(self, identity: str, fields: Fields) -> Receipt:
         """As `AttendeeStore.send`; the outcome may be `UNCHANGED`."""
-        claim = await self._claim(self._ledger.entry(identity, fields))
+        claim = await self._commits.submit(self._ledger.entry(identity, fields))
         if claim is None:
             return Receipt(Outcome.UNCHANGED)
         is_stored = False
@@ -59,36 +51,13 @@ class DeduplicatingStore:
             receipt = await self._store.send(identity, fields)
             is_stored = receipt.outcome is Outcome.STORED
         finally:
-            self._done.append((claim, is_stored))
-            self._called.set()
+            # If what was stored cannot be written down, it is only sent again.
+            self._commits.post(Settlement(claim, is_stored))
         return receipt
 
-    async def _claim(self, entry: Entry) -> Claim | None:
-        future = asyncio.get_running_loop().create_future()
-        self._wanted.append((entry, future))
-        self._called.set()
-        claim: Claim | None = await future
-        return claim
-
-    async def _keep(self) -> None:
-        while self._done or not self._closing:
-            await self._called.wait()
-            self._called.clear()
-            wanted, self._wanted = self._wanted, []
-            done, self._done = self._done, []
-            try:
-                # In this order: who was just stored may be wanted again.
-                claims = await asyncio.to_thread(self._turn, done, wanted)
-            except RainFocusError as error:
-                # What was stored and is not written down is only sent again.
-                for _, future in wanted:
-                    future.set_exception(error)
-            else:
-                for (_, future), claim in zip(wanted, claims, strict=True):
-                    future.set_result(claim)
-
-    def _turn(
-        self, done: list[tuple[Claim, bool]], wanted: Sequence[tuple[Entry, object]]
-    ) -> list[Claim | None]:
-        self._ledger.settle(done)
-        return self._ledger.claim([entry for entry, _ in wanted]) if wanted else []
+    def _commit(self, items: list[Entry | Settlement]) -> list[Claim | None]:
+        # In this order: who was just stored may be wanted again.
+        self._ledger.settle(item for item in items if isinstance(item, Settlement))
+        entries = [item for item in items if not isinstance(item, Settlement)]
+        claims = iter(self._ledger.claim(entries))
+        return [None if isinstance(item, Settlement) else next(claims) for item in items]

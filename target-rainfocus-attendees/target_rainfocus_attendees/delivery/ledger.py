@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 import typing as t
 from operator import itemgetter
-from pathlib import Path
 
 import orjson
 import sqlalchemy as sa
-import tenacity
-from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.storage.database import Database
 
 from target_rainfocus_attendees.mapping.emails import hash_email
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-ATTEMPTS = 3
-"""How often a transaction is tried that another target gets in the way of."""
-
-LOCK_TIMEOUT = 10
-"""Seconds to wait for another target that is writing."""
-
-T = t.TypeVar("T")
+    from collections.abc import Iterable, Mapping
 
 Entry: t.TypeAlias = tuple[str, str]
 """The key of a person, and the fingerprint of what is to be sent."""
 
+_TABLES = sa.MetaData()
+
 _TABLE = sa.Table(
     "rainfocus_attendee_ledger",
-    sa.MetaData(),
+    _TABLES,
     sa.Column("identity", sa.String(64), primary_key=True),
     sa.Column("fingerprint", sa.String(64)),
     sa.Column("version", sa.BigInteger, nullable=False),
@@ -50,6 +41,13 @@ class Claim(t.NamedTuple):
     key: str
     fingerprint: str
     version: int | None
+
+
+class Settlement(t.NamedTuple):
+    """What became of a claim."""
+
+    claim: Claim
+    stored: bool
 
 
 class Ledger:
@@ -73,28 +71,17 @@ class Ledger:
             SettingsError: It cannot be used.
         """
         self._place = place
-        try:
-            self._engine = _engine(url, read_only=read_only)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-            msg = (
-                f"Setting ledger_url cannot be used ({type(error).__name__}): give a SQLAlchemy "
-                "URL such as sqlite:///ledger.db, and install the driver it names."
-            )
-            raise SettingsError(msg) from error
         self._lease = lease
+        self._database = Database("ledger", url, read_only=read_only)
         self._is_empty = False
-        try:
-            if read_only:
-                self._is_empty = not (_is_there(self._engine) and self._try(_exists))
-            else:
-                self._try(lambda connection: _TABLE.create(connection, checkfirst=True))
-        except RainFocusError:
-            self.close()
-            raise
+        if read_only:
+            self._is_empty = not (self._database.is_there and self._database.has(_TABLE))
+        else:
+            self._database.create(_TABLES)
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()
 
     def entry(self, identity: str, fields: Mapping[str, t.Any]) -> Entry:
         """The key of a person, and the fingerprint of what is to be sent."""
@@ -110,7 +97,7 @@ class Ledger:
         keys = {key for key, _ in entries}
         if self._is_empty:
             return set()
-        rows = self._try(lambda connection: _rows(connection, keys, lock=False))
+        rows = self._database.read(lambda connection: _rows(connection, keys, lock=False))
         return {(key, row.fingerprint) for key, row in rows.items() if row.fingerprint}
 
     def claim(self, entries: list[Entry]) -> list[Claim | None]:
@@ -121,9 +108,13 @@ class Ledger:
         Raises:
             RainFocusError: The ledger cannot be written.
         """
-        return self._try(lambda connection: _claim(connection, entries, self._lease))
+        if not entries:
+            return []
+        return self._database.write(
+            lambda connection: _claim(connection, entries, self._lease), again=True
+        )
 
-    def settle(self, claims: Iterable[tuple[Claim, bool]]) -> None:
+    def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down what was stored, and give back the claims on what was not.
 
         Raises:
@@ -131,7 +122,7 @@ class Ledger:
         """
         rows = [
             {"k": claim.key, "v": claim.version, "f": claim.fingerprint if stored else None}
-            for claim, stored in claims
+            for claim, stored in settlements
             if claim.version is not None
         ]
         if rows:
@@ -142,69 +133,7 @@ class Ledger:
                 )
                 .values(fingerprint=sa.bindparam("f"), claimed_at=None)
             )
-            self._try(lambda connection: connection.execute(statement, rows))
-
-    def _try(self, work: Callable[[sa.Connection], T]) -> T:
-        try:
-            return t.cast("T", _persist(self._transact, work))
-        except sa.exc.SQLAlchemyError as error:
-            cause = type(getattr(error, "orig", None) or error).__name__
-            msg = f"The ledger cannot be used ({cause}): check ledger_url, and that it is writable."
-            raise RainFocusError(msg) from error
-
-    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
-        with self._engine.begin() as connection:
-            return work(connection)
-
-
-_persist = tenacity.Retrying(
-    retry=tenacity.retry_if_exception_type(sa.exc.DBAPIError),
-    stop=tenacity.stop_after_attempt(ATTEMPTS),
-    wait=tenacity.wait_random(0, 0.1),
-    reraise=True,
-)
-
-
-def _engine(url: str, *, read_only: bool) -> sa.Engine:
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what is tried again
-    parts = sa.make_url(url)
-    if parts.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    if parts.database in {None, "", ":memory:"}:
-        msg = "Setting ledger_url names no file: give it as sqlite:///ledger.db."
-        raise SettingsError(msg)
-    if read_only:
-        query = {"mode": "rw", "uri": "true"}
-        engine = sa.create_engine(parts.set(database=f"file:{parts.database}", query=query))
-
-        @sa.event.listens_for(engine, "connect")
-        def keep(connection: t.Any, _: object) -> None:  # noqa: ANN401
-            # With mode=ro the files of the write-ahead log would be left behind.
-            connection.execute("PRAGMA query_only=ON")
-
-        return engine
-    engine = sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: t.Any, _: object) -> None:  # noqa: ANN401
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A transaction that begins by reading could not write once another one has.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _is_there(engine: sa.Engine) -> bool:
-    path = (engine.url.database or "").removeprefix("file:")
-    return engine.dialect.name != "sqlite" or Path(path).exists()
-
-
-def _exists(connection: sa.Connection) -> bool:
-    return sa.inspect(connection).has_table(_TABLE.name)
+            self._database.write(lambda connection: connection.execute(statement, rows), again=True)
 
 
 def _rows(connection: sa.Connection, keys: Iterable[str], *, lock: bool) -> dict[str, t.Any]:

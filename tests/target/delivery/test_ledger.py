@@ -257,7 +257,10 @@ def _feed(process: subprocess.Popen[str], messages: list[Json]) -> None:
         ("hush-hush-password", "Setting ledger_url cannot be used (ArgumentError)"),
         ("nothing://me:hush-hush-password@nowhere/x", "cannot be used (NoSuchModuleError)"),
         ("mysql+pymysql://me:hush-hush-password@nowhere/x", "install the driver it names"),
-        ("sqlite:////nowhere/at/all/ledger.db", "The ledger cannot be used (OperationalError)"),
+        (
+            "sqlite:////nowhere/at/all/ledger.db",
+            "Setting ledger_url cannot be used (FileNotFoundError)",
+        ),
         ("postgresql+psycopg://me:hush-hush-password@127.0.0.1:{port}/x", "cannot be used (Operat"),
     ],
 )

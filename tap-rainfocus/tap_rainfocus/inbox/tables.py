@@ -1,0 +1,34 @@
+"""The inbox's tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+TABLES = sa.MetaData()
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+ROWS = sa.Table(
+    "rainfocus_inbox",
+    TABLES,
+    sa.Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(200), nullable=False, unique=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("flow_id", sa.Text),
+    sa.Column("transmission_id", sa.Text),
+    sa.Column("readable", sa.Boolean, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+
+SEQUENCE = sa.Table(
+    "rainfocus_inbox_sequence",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("last", _NUMBER, nullable=False),
+)
+
+
+@sa.event.listens_for(SEQUENCE, "after_create")
+def _begin_at_zero(_: sa.Table, connection: sa.Connection, **__: object) -> None:
+    connection.execute(sa.insert(SEQUENCE), {"id": 1, "last": 0})
