@@ -73,7 +73,7 @@ def credentials_from_settings(settings: ConnectionSettings) -> Credentials:
     """Read the credentials: either `api_profile`, or `client_id` and `client_secret`.
 
     Raises:
-        SettingsError: There are none, or two kinds, or half of one.
+        SettingsError: No credentials are set, or both kinds, or only half of one kind.
     """
     api_profile = settings.api_profile
     client_id, client_secret = settings.client_id, settings.client_secret

@@ -38,7 +38,7 @@ class Connection:
         environment follows the same pattern by inference.
 
         Raises:
-            SettingsError: A value is malformed.
+            SettingsError: A setting has a malformed value.
         """
         org_id = _name("org_id", settings.org_id)
         if settings.api_url:

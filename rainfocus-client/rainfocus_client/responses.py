@@ -109,7 +109,7 @@ def judge(
         ParameterError: A parameter is missing, or a token of another environment was sent.
         AuthenticationError: The credentials are not accepted.
         TokenRefusedError: The token is no longer good; a new one may be.
-        RetriableError: A passing fault.
+        RetriableError: RainFocus is busy or away; the same request may succeed later.
         RefusedError: This one request was refused.
         RainFocusError: Anything else; it stops the run.
     """
@@ -142,7 +142,7 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
 
     Raises:
         AuthenticationError: The credentials are not accepted.
-        RetriableError: A passing fault.
+        RetriableError: RainFocus is busy or away; the same request may succeed later.
         RainFocusError: Nothing answers at the token URL.
     """
     call = "the request for a token"

@@ -74,7 +74,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """Run the command.
 
         Raises:
-            RainFocusError: Something is wrong with a setting, a file or RainFocus.
+            RainFocusError: A setting or a file cannot be used, or RainFocus refuses or is away.
         """
         if about:
             cls.print_about(about_format)
@@ -185,10 +185,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
         return [stream for stream in self._selected if isinstance(stream, RainFocusStream)]
 
     def _check_endpoints(self) -> None:
-        """See that setting `endpoints` names streams.
+        """Check that setting `endpoints` names streams.
 
         Raises:
-            SettingsError: It does not.
+            SettingsError: `endpoints` names something that is no stream.
         """
         streams = [str(vars(stream)["name"]) for stream in STREAMS]
         if unknown := sorted(self.settings.endpoints.keys() - set(streams)):
@@ -199,10 +199,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
             raise SettingsError(msg)
 
     def _check_selection(self) -> None:
-        """See that there are the settings that the selected streams need.
+        """Check that there are the settings that the selected streams need.
 
         Raises:
-            SettingsError: There are not.
+            SettingsError: A selected stream lacks a setting that it needs.
         """
         events = self.streams[ExperienceEvents.name]
         if events.selected and not self.settings.inbox_url:

@@ -16,13 +16,13 @@ OWNER_ONLY = 0o600
 
 
 def check_writable(files: Mapping[str, Path]) -> None:
-    """See that files can be written, before there is something to write.
+    """Check that files can be written, before there is something to write.
 
     Args:
         files: Paths, by the names of their settings.
 
     Raises:
-        SettingsError: One cannot.
+        SettingsError: A file cannot be written.
     """
     names: dict[Path, str] = {}
     for name, path in files.items():

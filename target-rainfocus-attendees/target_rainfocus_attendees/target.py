@@ -59,7 +59,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
             kwargs: As for `singer_sdk.Target`.
 
         Raises:
-            SettingsError: They cannot work.
+            SettingsError: A setting is missing, or has a value that cannot work.
         """
         self._stop = Stop()
         super().__init__(**kwargs)
@@ -97,10 +97,10 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
             target.process_endofpipe()
 
     def check_input(self, file: t.IO[str]) -> None:
-        """See that the run does not read what it writes.
+        """Check that the run does not read what it writes.
 
         Raises:
-            SettingsError: It would.
+            SettingsError: The input is a file that the run writes.
         """
         if name := named_by(self.settings.files, file):
             msg = f"The input is the file that {name} names: give this run another one."

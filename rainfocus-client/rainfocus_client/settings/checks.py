@@ -24,7 +24,8 @@ def check_settings(settings: Mapping[str, t.Any], schema: JSONSchema, env_prefix
         env_prefix: Prefix of the plugin's environment variables, for the message.
 
     Raises:
-        SettingsError: Something is wrong; the text names each fault and never shows a value.
+        SettingsError: A setting does not match its schema; the text names each fault and never
+            shows a value.
     """
     validator = jsonschema.Draft202012Validator(schema)
     faults = sorted({_fault(error, env_prefix) for error in validator.iter_errors(settings)})
@@ -71,7 +72,7 @@ def unknown_settings(settings: Mapping[str, t.Any], schema: JSONSchema) -> list[
     """The names in the settings that mean nothing.
 
     Raises:
-        SettingsError: One is most likely misspelt.
+        SettingsError: A name is most likely misspelt.
     """
     unknown = sorted(settings.keys() - schema["properties"].keys())
     for name in unknown:

@@ -142,7 +142,7 @@ class ConnectionSettings:
         """Check what the JSON schema cannot say.
 
         Raises:
-            SettingsError: They cannot work.
+            SettingsError: Two settings do not go together, or a value cannot work.
         """
 
 

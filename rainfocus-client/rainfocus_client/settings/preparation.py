@@ -43,7 +43,7 @@ def check_completely(
     prefix: str,
     logger: logging.Logger,
 ) -> None:
-    """See that a plugin can run with its settings.
+    """Check that a plugin can run with its settings.
 
     Args:
         config: From `complete_settings`.
@@ -53,7 +53,7 @@ def check_completely(
         logger: Where a misspelt setting is told.
 
     Raises:
-        SettingsError: It cannot.
+        SettingsError: The plugin cannot run with its settings.
     """
     check_settings(config, schema if settings.connects else {**schema, "required": []}, prefix)
     if settings.connects:

@@ -26,7 +26,7 @@ def read_json_object(what: str, text: str | bytes) -> dict[str, t.Any]:
     """Read a file's content that must be one JSON object.
 
     Raises:
-        SettingsError: It is not; `what` names the file for the user.
+        SettingsError: The content is no JSON object; `what` names the file for the user.
     """
     try:
         value = json.loads(text)

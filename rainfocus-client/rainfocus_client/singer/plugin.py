@@ -66,7 +66,7 @@ class RainFocusPlugin(PluginBase):
             others: As for `Tap` or `Target`.
 
         Raises:
-            SettingsError: They are to be, and are not.
+            SettingsError: `validate_config` is set, and the settings are not good enough.
         """
         self.append_builtin_config(self.config_jsonschema)
         schema = _sound(self.config_jsonschema)

@@ -96,10 +96,10 @@ class Database:
         return self._file is None or self._file.exists()
 
     def has(self, table: sa.Table) -> bool:
-        """Whether it has a table.
+        """Whether the database has a table.
 
         Raises:
-            SettingsError: It cannot be used.
+            SettingsError: The database cannot be used.
         """
         try:
             return sa.inspect(self._engine).has_table(table.name)
@@ -110,7 +110,7 @@ class Database:
         """Make the tables, and the file if there is none; for the owner only.
 
         Raises:
-            SettingsError: It cannot be used.
+            SettingsError: The database cannot be used.
         """
         try:
             if self._file:
@@ -125,7 +125,7 @@ class Database:
         """Do some work that only reads.
 
         Raises:
-            RainFocusError: It cannot be read.
+            RainFocusError: The database cannot be read.
         """
         try:
             with self._engine.connect() as connection:
@@ -142,7 +142,7 @@ class Database:
             again: Whether to try again when another process gets in the way.
 
         Raises:
-            RainFocusError: It cannot be written.
+            RainFocusError: The database cannot be written.
         """
         try:
             return t.cast("T", _again(self._transact, work)) if again else self._transact(work)

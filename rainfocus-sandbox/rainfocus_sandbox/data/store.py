@@ -446,7 +446,7 @@ class Store:
         For entities that RainFocus writes itself; an attendee is one for `touch`.
 
         Raises:
-            IndexError: There are not so many.
+            IndexError: The entity has fewer records.
         """
         with self._lock:
             position, body = self.page(event, entity, limit=-1)[number]

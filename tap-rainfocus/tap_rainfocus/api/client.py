@@ -84,7 +84,7 @@ class RainFocusClient:
 
         Raises:
             UnreachableError: No answer came.
-            RainFocusError: None will come.
+            RainFocusError: No answer will come, however often it is tried.
         """
         url = self._connection.url(call)
         if isinstance(self._credentials, ApiProfile):

@@ -63,7 +63,7 @@ class Inbox:
             may_be_new: Whether a file of SQLite is made where there is none.
 
         Raises:
-            SettingsError: It cannot be used.
+            SettingsError: The inbox cannot be used.
         """
         self._database = Database("inbox", url)
         if self._database.kind not in KINDS:
@@ -80,7 +80,7 @@ class Inbox:
         """Keep the messages, in one transaction that is on disk on return.
 
         Raises:
-            RainFocusError: None was kept.
+            RainFocusError: The inbox cannot be written; no message was kept.
         """
         return (
             self._database.write(lambda connection: _append(connection, messages))
@@ -141,10 +141,10 @@ class Inbox:
         return removed
 
     def check(self) -> None:
-        """See that the inbox can be written.
+        """Check that the inbox can be written.
 
         Raises:
-            RainFocusError: It cannot.
+            RainFocusError: The inbox cannot be written.
         """
         self._database.write(
             lambda connection: connection.execute(_TAKE, {"count": 0}).scalar_one()

@@ -99,7 +99,7 @@ def stop(folder: Path, wait: int) -> str:
     """Stop the receiver of this folder, and return when it is gone; says what was done.
 
     Raises:
-        RainFocusError: It takes too long.
+        RainFocusError: The receiver takes too long.
     """
     if not folder.exists():
         return "No receiver runs."
@@ -121,7 +121,7 @@ def stop(folder: Path, wait: int) -> str:
 
 
 def _open_standard_files() -> None:
-    """See that a file opened from now on is none of the three that the receiver gets."""
+    """Make sure that a file opened from now on is none of the three that the receiver gets."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
         os.set_inheritable(descriptor, True)  # noqa: FBT003, it takes no name
     os.close(descriptor)
@@ -158,7 +158,7 @@ def _answer(
     It has bound the address that it notes in its pid file, so nobody else can answer there.
 
     Raises:
-        RainFocusError: It takes too long.
+        RainFocusError: The receiver takes too long.
     """
     for _ in _ticks(until):
         if has_ended():

@@ -46,7 +46,7 @@ class Reservation:
         """Take more.
 
         Raises:
-            NoRoomError: There is no more.
+            NoRoomError: There is no more room.
         """
         if self._intake.held + size > ROOM:
             msg = "Too many requests are waiting."
@@ -80,10 +80,10 @@ class Intake:
             place.leave()
 
     async def keep(self, messages: list[Message]) -> list[Kept]:
-        """Keep the messages; they are on disk on return. With none, see that some could be kept.
+        """Keep the messages; they are on disk on return. With none, check that some could be kept.
 
         Raises:
-            RainFocusError: None was kept.
+            RainFocusError: No message was kept, or it is not known in time whether one was.
         """
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):

@@ -66,7 +66,7 @@ class Settings:
             given: What the command line says.
 
         Raises:
-            SettingsError: They cannot work.
+            SettingsError: A setting is missing, or has a value that cannot work.
         """
         ready = {"inlet": "", "token": "", **_found(SCHEMA, given)}
         _protect_logs(ready)
@@ -80,7 +80,7 @@ def read_folder(given: str | None) -> Path:
     """The folder of a receiver in the background: what the command line says, or the setting.
 
     Raises:
-        SettingsError: It is empty.
+        SettingsError: The name of the folder is empty.
     """
     ready = _found(FOLDER_SCHEMA, {"folder": given})
     check_settings(ready, FOLDER_SCHEMA, PREFIX)

@@ -141,11 +141,11 @@ class AttendeeStore:
         return reply
 
     def judge(self, reply: Response) -> None:
-        """See that RainFocus took the profile.
+        """Check that RainFocus took the profile.
 
         Raises:
-            RefusedError: It refused this profile; others may pass.
-            RainFocusError: It did not, for another reason.
+            RefusedError: RainFocus refused this profile; others may pass.
+            RainFocusError: RainFocus did not take it for a reason that is not in the profile.
         """
         try:
             judge(self._call, reply.status, reply.body, reply.headers)

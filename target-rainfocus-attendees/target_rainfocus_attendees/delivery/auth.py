@@ -36,7 +36,7 @@ class Authorization:
             refused: Headers that RainFocus has just refused; a token in them is not used again.
 
         Raises:
-            RainFocusError: There is no token to be had.
+            RainFocusError: No token could be got.
         """
         if not isinstance(self._credentials, OAuth):
             return self._credentials.headers()

@@ -114,10 +114,10 @@ class Dispatcher:
             self.check()
 
     def check(self) -> None:
-        """See that nothing stops the run.
+        """Check that nothing stops the run.
 
         Raises:
-            RainFocusError: A failure stops it.
+            RainFocusError: The failure that stops the run.
         """
         if self._failure:
             raise self._failure

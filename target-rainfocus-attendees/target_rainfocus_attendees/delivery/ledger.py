@@ -68,7 +68,7 @@ class Ledger:
             read_only: Whether it is only to be read; a missing one is then empty.
 
         Raises:
-            SettingsError: It cannot be used.
+            SettingsError: The ledger cannot be used.
         """
         self._place = place
         self._lease = lease

@@ -80,7 +80,7 @@ class Transport:
         """Try an action until it succeeds, cannot succeed, or has been tried often enough.
 
         Raises:
-            HaltedError: There was a halt before the end.
+            HaltedError: The transport was halted before the end.
         """
         failures: list[RetriableError] = []
         try:
@@ -99,7 +99,7 @@ class Transport:
         """Wait for something other than a request.
 
         Raises:
-            HaltedError: There was a halt before the end.
+            HaltedError: The transport was halted before the end.
         """
         task = asyncio.ensure_future(waiting)
         halted = asyncio.ensure_future(self._halted.wait())
@@ -116,7 +116,7 @@ class Transport:
 
         Raises:
             RetriableError: No answer came.
-            HaltedError: There was a halt before.
+            HaltedError: The transport was halted before the request.
         """
         if self._halted.is_set():
             raise HaltedError

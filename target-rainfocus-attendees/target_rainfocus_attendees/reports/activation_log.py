@@ -25,7 +25,7 @@ class ActivationLog:
         """Open the file.
 
         Raises:
-            SettingsError: It cannot be opened.
+            SettingsError: The file cannot be opened.
         """
         try:
             self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
@@ -54,7 +54,7 @@ class ActivationLog:
         """Hand to the system what was added.
 
         Raises:
-            SettingsError: It cannot be written.
+            SettingsError: The file cannot be written.
         """
         lines, self._lines = self._lines, []
         try:

@@ -63,7 +63,7 @@ class Rejects:
         """Write what was added, and come back when it is on the disk.
 
         Raises:
-            SettingsError: It cannot be written.
+            SettingsError: The rejects file cannot be written.
         """
         if not self._waiting:
             return
