@@ -1,4 +1,4 @@
-"""Runs a command line so that every failure ends in one log line and exit code 1."""
+"""Runs a command line so that every failure ends in one log line and a code that says its kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 import typing as t
 from pathlib import Path
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import ClosedPipeError, ExitCode, RainFocusError
 
 if t.TYPE_CHECKING:
     import logging
@@ -16,19 +16,25 @@ if t.TYPE_CHECKING:
 
 
 def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoReturn:
-    """Run `command` and leave the process.
+    """Run `command` and leave the process with one of `ExitCode`.
 
     The text of an error that is not ours may quote a record, so only its kind and place are
     shown.
     """
-    code: str | int | None = 1
+    code: str | int | None
     try:
         code = _code(command)
+    except ClosedPipeError as error:
+        code = error.exit_code
+        logger.info("%s", error)
     except RainFocusError as error:
-        logger.error("%s", error)  # noqa: TRY400
+        code = error.exit_code
+        logger.error("%s", " ".join([str(error), *getattr(error, "__notes__", ())]))  # noqa: TRY400
     except OSError as error:
+        code = ExitCode.FILES
         logger.error("%s: %s.", error.filename or "Standard output", error.strerror)  # noqa: TRY400
     except Exception as error:  # noqa: BLE001
+        code = ExitCode.UNEXPECTED
         place = traceback.extract_tb(error.__traceback__)[-1]
         logger.error(  # noqa: TRY400
             "Unexpected %s in %s, line %s. LOGLEVEL=debug shows the way there.",
@@ -43,7 +49,7 @@ def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoRe
 
 def _code(command: Callable[[], object]) -> str | int | None:
     """The exit code that a command ends with, once all it has written is out."""
-    code: str | int | None = 0
+    code: str | int | None = ExitCode.DONE
     try:
         command()
     except SystemExit as ended:

@@ -2,33 +2,110 @@
 
 from __future__ import annotations
 
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """How a command ends, by sysexits.h, so that who runs it knows what to do.
+
+    A signal ends it with 128 and the signal's number.
+    """
+
+    DONE = 0
+    UNEXPECTED = 1
+    """Our own fault."""
+    USAGE = 2
+    """The command line cannot work, as click says it."""
+    DATA = 65
+    """What was read cannot be used, or was refused record by record."""
+    UNAVAILABLE = 69
+    """RainFocus cannot be reached."""
+    FILES = 74
+    """A file or a pipe cannot be read or written."""
+    LATER = 75
+    """RainFocus, or a database, is busy or out of order: try again."""
+    REFUSED = 77
+    """The credentials, or a call, are refused."""
+    SETTINGS = 78
+    """The settings cannot work."""
+
 
 class RainFocusError(Exception):
-    """A failure the user can act on; its text is one line and holds no personal data."""
+    """A failure the user can act on; its text is one line and holds no personal data.
+
+    Attributes:
+        exit_code: What the command ends with.
+    """
+
+    exit_code: int = ExitCode.UNEXPECTED
 
 
 class SettingsError(RainFocusError):
     """The settings cannot work as they are."""
 
+    exit_code = ExitCode.SETTINGS
+
+
+class UsageError(RainFocusError):
+    """The command line cannot work as it is."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(RainFocusError):
+    """What was read cannot be used, or too little of it."""
+
+    exit_code = ExitCode.DATA
+
+
+class FileError(RainFocusError):
+    """A file or a pipe cannot be read or written."""
+
+    exit_code = ExitCode.FILES
+
+
+class ClosedPipeError(FileError):
+    """The next command in the pipe has ended, and says itself why."""
+
+    def __init__(self) -> None:
+        """Say where to look."""
+        super().__init__("The next command in the pipe ended early: see its messages.")
+
+
+class StorageError(RainFocusError):
+    """A database cannot be read or written now."""
+
+    exit_code = ExitCode.LATER
+
 
 class AuthenticationError(RainFocusError):
     """RainFocus does not accept the credentials."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class EndpointDeniedError(RainFocusError):
     """The API profile may not use this call (responseCode 124)."""
 
+    exit_code = ExitCode.REFUSED
+
 
 class ParameterError(RainFocusError):
     """A required parameter is missing or wrong (responseCode 103)."""
+
+    exit_code = ExitCode.SETTINGS
 
 
 class RefusedError(RainFocusError):
     """RainFocus refused this one request; another record may pass."""
 
+    exit_code = ExitCode.DATA
+
 
 class RetriableError(RainFocusError):
     """A passing fault."""
+
+    exit_code = ExitCode.LATER
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         """Say what happened, in one line, and how many seconds the server asks us to wait."""
@@ -39,6 +116,10 @@ class RetriableError(RainFocusError):
 class UnreachableError(RetriableError):
     """No connection could be made, or it broke, or no answer came."""
 
+    exit_code = ExitCode.UNAVAILABLE
+
 
 class TokenRefusedError(RainFocusError):
     """The access token is no longer good (HTTP 401 or responseCode 107)."""
+
+    exit_code = ExitCode.REFUSED

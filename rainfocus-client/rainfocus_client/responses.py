@@ -15,6 +15,7 @@ from rainfocus_client.errors import (
     RainFocusError,
     RefusedError,
     RetriableError,
+    SettingsError,
     TokenRefusedError,
 )
 from rainfocus_client.retry import parse_retry_after
@@ -74,7 +75,7 @@ RULES = (
         statuses=frozenset({HTTPStatus.FORBIDDEN}),
     ),
     Rule(
-        RainFocusError,
+        SettingsError,
         "there is no such address: check api_url (it ends in /api), environment and org_id, and "
         "that this RainFocus has the call.",
         statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
@@ -111,7 +112,7 @@ def judge(
         TokenRefusedError: The token is no longer good; a new one may be.
         RetriableError: RainFocus is busy or away; the same request may succeed later.
         RefusedError: This one request was refused.
-        RainFocusError: Anything else; it stops the run.
+        SettingsError: Anything else; it stops the run.
     """
     envelope = body if isinstance(body, dict) else None
     code = response_code(body)
@@ -127,7 +128,7 @@ def judge(
         )
     if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         raise refusal(call, status, code)
-    raise RainFocusError(
+    raise SettingsError(
         _message(call, status, code, "this was not expected: check api_url and environment.")
     )
 
@@ -143,7 +144,7 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
     Raises:
         AuthenticationError: The credentials are not accepted.
         RetriableError: RainFocus is busy or away; the same request may succeed later.
-        RainFocusError: Nothing answers at the token URL.
+        SettingsError: The token URL is none.
     """
     call = "the request for a token"
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -161,7 +162,7 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
             _message(call, status, None, "try again later."), parse_retry_after(headers)
         )
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise RainFocusError(_message(call, status, None, "check token_url."))
+        raise SettingsError(_message(call, status, None, "check token_url."))
     if not isinstance(body, dict):
         advice = "the reply is not a JSON object: check token_url."
         raise RetriableError(_message(call, status, None, advice))

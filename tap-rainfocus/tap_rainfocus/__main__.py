@@ -13,7 +13,7 @@ from tap_rainfocus.xdm_command import xdm
 
 
 def main() -> t.NoReturn:
-    """Run the tap, or `xdm`; every failure ends in one line and exit code 1."""
+    """Run the tap, or `xdm`; every failure ends in one line and a code of its kind."""
     is_xdm = sys.argv[1:2] == ["xdm"]
     run_plugin(
         TapRainFocus,

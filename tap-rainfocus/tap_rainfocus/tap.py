@@ -10,7 +10,7 @@ from functools import cached_property
 import click
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.errors import EndpointDeniedError, RainFocusError, SettingsError
+from rainfocus_client.errors import EndpointDeniedError, SettingsError
 from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.settings.sources import read_json_object
@@ -151,13 +151,13 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """Go on without a stream, or one event of it, that the API profile may not read.
 
         Raises:
-            RainFocusError: There is nothing else to be read.
+            EndpointDeniedError: There is nothing else to be read.
         """
         self._denied.add(what)
         asked = len(self._asking) * max(len(self.settings.events), 1)
         if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
-            raise RainFocusError(msg) from denial
+            raise EndpointDeniedError(msg) from denial
         self.logger.warning("Stream %s is skipped. %s", what, denial)
 
     def warn_once(self, message: str) -> None:

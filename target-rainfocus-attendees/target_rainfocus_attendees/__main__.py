@@ -10,6 +10,7 @@ import time
 import typing as t
 from contextlib import suppress
 
+from rainfocus_client.errors import ExitCode
 from rainfocus_client.singer.command import run_plugin
 
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
@@ -17,13 +18,15 @@ from target_rainfocus_attendees.target import TargetRainFocusAttendees
 SECONDS_TO_READ_ON = 5.0
 CHUNK = 1 << 20
 
+FAILURES = frozenset(ExitCode) - {ExitCode.DONE, ExitCode.USAGE}
+
 
 def main() -> t.NoReturn:
     """Run the command and leave the process."""
     try:
         run_plugin(TargetRainFocusAttendees)
     except SystemExit as ended:
-        if ended.code == 1 and not any(word.startswith("--input") for word in sys.argv):
+        if ended.code in FAILURES and not any(word.startswith("--input") for word in sys.argv):
             read_on()
         # Python takes its handlers down before it ends: a signal would kill what is done.
         for number in (signal.SIGINT, signal.SIGTERM):

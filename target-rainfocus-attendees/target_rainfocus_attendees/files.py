@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import typing as t
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
-from rainfocus_client.errors import SettingsError
+from rainfocus_client.errors import FileError, SettingsError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 OWNER_ONLY = 0o600
@@ -54,6 +54,20 @@ def write_all(file: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(file, rest) :]
+
+
+@contextmanager
+def writing(what: str, setting: str) -> Iterator[None]:
+    """Say of a file that cannot be written what it is, and which setting names it.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        msg = f"The {what} cannot be written ({error.strerror}): check {setting}."
+        raise FileError(msg) from error
 
 
 def _is_writable(path: Path) -> bool:

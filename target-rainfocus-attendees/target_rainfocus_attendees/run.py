@@ -7,7 +7,7 @@ import typing as t
 from contextlib import ExitStack, suppress
 
 from rainfocus_client.connection import Connection
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import DataError, RainFocusError
 from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
 SECONDS_BETWEEN_REPORTS = 10.0
 
 
-class NotStoredError(RainFocusError):
+class NotStoredError(DataError):
     """The input was read to its end, but some records are not stored."""
 
 
@@ -171,7 +171,7 @@ class Run:
 
         Raises:
             NotStoredError: Records are not stored, and are in no rejects file; or all are not.
-            RainFocusError: The failure, with how far the run got; or a failure of the last records.
+            RainFocusError: A failure of the last records.
         """
         if self._is_ended:
             return False
@@ -192,8 +192,7 @@ class Run:
             stopped = "Stopped by a signal (exit code %s). %s"
             self._logger.error(stopped, failure.code, self._progress_text())
         elif isinstance(failure, RainFocusError):
-            msg = f"{failure} {self._progress_text()}"
-            raise RainFocusError(msg) from failure
+            failure.add_note(self._progress_text())
         return False
 
     def _close(self, *, sends: bool) -> None:
@@ -285,13 +284,13 @@ class Run:
 
     def _check(self) -> None:
         if self._event_check.failed:
-            raise RainFocusError(CHECK_EVENT)
+            raise DataError(CHECK_EVENT)
         if self._max_rejects is not None and self._summary.not_stored > self._max_rejects:
             # What is still on its way is put away like the others.
             self._event_check.acquit()
             self._put_refused_away()
             msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
-            raise RainFocusError(msg)
+            raise DataError(msg)
 
     def _checkpoint(self) -> None:
         if self._rejects:

@@ -7,7 +7,7 @@ import sys
 import typing as t
 from functools import cached_property
 
-from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.errors import FileError, SettingsError
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from rainfocus_client.singer.stream_maps import unusable_on_a_record
@@ -162,7 +162,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         # Closed by the reader, or from the start.
         except (BrokenPipeError, AttributeError) as error:
             msg = "The next command in the pipe ended early: see its messages."
-            raise RainFocusError(msg) from error
+            raise FileError(msg) from error
 
     @override
     def handle_signal(self, number: int, frame: FrameType | None) -> None:

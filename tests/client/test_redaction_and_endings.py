@@ -37,7 +37,7 @@ def test_what_is_too_short_for_a_secret_is_left_alone() -> None:
 PROGRAM = """
 import logging, sys
 from rainfocus_client.command import run_command
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import SettingsError
 from rainfocus_client.redaction import Redactor, protect_logs
 logging.basicConfig(format="%(levelname)s %(message)s", level={level})
 protect_logs(Redactor("s3cr3t"))
@@ -66,8 +66,8 @@ def run(
 
 
 def test_our_errors_end_in_one_line() -> None:
-    done = run("raise RainFocusError('do this with s3cr3t')")
-    assert (done.returncode, done.stderr) == (1, "ERROR do this with [secret]\n")
+    done = run("raise SettingsError('do this with s3cr3t')")
+    assert (done.returncode, done.stderr) == (78, "ERROR do this with [secret]\n")
 
 
 def test_other_errors_show_kind_and_place_only() -> None:
@@ -80,7 +80,7 @@ def test_other_errors_show_kind_and_place_only() -> None:
 
 def test_a_file_that_cannot_be_used_is_named() -> None:
     done = run("open('config.json')")
-    assert done.returncode == 1
+    assert done.returncode == 74
     assert done.stderr == "ERROR config.json: No such file or directory.\n"
 
 
@@ -95,7 +95,7 @@ def test_output_that_nobody_reads_is_told_once(streams: str) -> None:
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
         done = run("print('lost')", stdout=pipe, stderr=pipe if "stderr" in streams else None)
-    assert done.returncode == 1
+    assert done.returncode == 74
     assert done.stderr in {None, "ERROR Standard output: Broken pipe.\n"}
 
 
@@ -103,7 +103,7 @@ def test_output_that_finds_no_room_is_told_once(tmp_path: Path) -> None:
     no_room = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
     with (tmp_path / "out").open("wb") as out:
         done = run(f"{no_room}; print('lost')", stdout=out)
-    assert (done.returncode, done.stderr) == (1, "ERROR Standard output: File too large.\n")
+    assert (done.returncode, done.stderr) == (74, "ERROR Standard output: File too large.\n")
 
 
 def test_debug_shows_the_way_to_an_unexpected_error() -> None:

@@ -19,6 +19,7 @@ from rainfocus_client.errors import (
     RainFocusError,
     RefusedError,
     RetriableError,
+    SettingsError,
     TokenRefusedError,
 )
 from rainfocus_client.responses import endpoint_name, judge, judge_token
@@ -53,7 +54,7 @@ def test_success(status: int, body: dict[str, t.Any]) -> None:
         (200, envelope("107"), TokenRefusedError, "check the credentials and environment"),
         (401, None, TokenRefusedError, "check the credentials and environment"),
         (403, None, AuthenticationError, "IP allow-list"),
-        (404, None, RainFocusError, "check api_url"),
+        (404, None, SettingsError, "check api_url"),
         (200, envelope("27"), RefusedError, "the request was refused"),
         (400, envelope("27"), RefusedError, "the request was refused"),
         (400, None, RefusedError, "the request was refused"),
@@ -66,8 +67,8 @@ def test_success(status: int, body: dict[str, t.Any]) -> None:
         (429, None, RetriableError, "try again later"),
         (500, envelope("0"), RetriableError, "try again later"),
         (503, None, RetriableError, "try again later"),
-        (302, None, RainFocusError, "this was not expected"),
-        (418, None, RainFocusError, "this was not expected"),
+        (302, None, SettingsError, "this was not expected"),
+        (418, None, SettingsError, "this was not expected"),
     ],
 )
 def test_refusals(status: int, body: object, error: type[RainFocusError], says: str) -> None:
@@ -100,7 +101,7 @@ def test_endpoint_name(call: str, name: str) -> None:
         (401, {"error": "invalid_client"}, AuthenticationError),
         (429, None, RetriableError),
         (502, None, RetriableError),
-        (404, None, RainFocusError),
+        (404, None, SettingsError),
         (200, None, RetriableError),
         (200, {"token": "x"}, AuthenticationError),
     ],

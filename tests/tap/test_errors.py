@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     Settings = dict[str, t.Any]
     TapRunner = Callable[..., t.Any]
 
-BAD_SETTINGS = {
+BAD_SETTINGS: dict[str, tuple[Settings, str]] = {
     "no org": ({"org_id": None}, "org_id is missing: set it in the config or as TAP_RAINFOCUS_"),
     "empty org": ({"org_id": ""}, "org_id must not be empty"),
     "org with a slash": ({"org_id": "acme/x"}, "org_id must be a plain name"),
@@ -45,13 +45,15 @@ BAD_SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("change", "advice"), BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys())
-def test_one_line_says_what_to_do(
-    run_tap: TapRunner, settings: Settings, change: Settings, advice: str
-) -> None:
+REFUSED = {"wrong secret", "wrong profile"}
+
+
+@pytest.mark.parametrize("kind", BAD_SETTINGS)
+def test_one_line_says_what_to_do(run_tap: TapRunner, settings: Settings, kind: str) -> None:
+    change, advice = BAD_SETTINGS[kind]
     changed = {name: value for name, value in (settings | change).items() if value is not None}
     run = run_tap(changed)
-    assert run.code == 1
+    assert run.code == (77 if kind in REFUSED else 78)
     assert len(run.errors) == 1, run.log
     assert advice in run.errors[0]
     assert "Traceback" not in run.log
@@ -63,7 +65,7 @@ def test_a_host_that_does_not_answer(run_tap: TapRunner, settings: Settings) -> 
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     run = run_tap(settings | {"api_url": f"http://127.0.0.1:{port}/api", "max_retries": 1})
-    assert run.code == 1
+    assert run.code == 69
     assert len(run.errors) == 1
     assert f"127.0.0.1:{port} could not be made, or broke: check api_url" in run.errors[0]
 
@@ -73,7 +75,7 @@ def test_an_address_that_is_not_rainfocus(
 ) -> None:
     token_url = f"{sandbox.url}/oidc/token"
     run = run_tap(settings | {"api_url": f"{sandbox.url}/nothing", "token_url": token_url})
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1
     assert "there is no such address: check api_url" in run.errors[0]
 
@@ -97,7 +99,7 @@ def test_a_closed_pipe_ends_quietly(settings: Settings, tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 74
     assert "Traceback" not in done.stderr
     assert "ERROR" not in done.stderr
 
@@ -130,7 +132,7 @@ def test_a_file_that_is_not_what_it_should_be(
     file = tmp_path / "file.json"
     file.write_text(text)
     run = run_tap(settings if option != "--config" else None, option, str(file))
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1, run.log
     assert advice in run.errors[0]
 
@@ -158,7 +160,7 @@ def test_files_are_utf_8_whatever_the_locale_says(
 
 def test_a_missing_config_file_is_named(run_tap: TapRunner) -> None:
     run = run_tap(None, "--config", "nowhere.json")
-    assert run.code == 1
+    assert run.code == 78
     assert "nowhere.json cannot be read" in run.errors[0]
 
 
@@ -168,7 +170,7 @@ def test_a_bookmark_that_is_not_a_time(run_tap: TapRunner, settings: Settings) -
         "bookmarks": {"attendees": {"partitions": [{"context": {"event": "summit25"}} | mark]}}
     }
     run = run_tap(settings, state=state)
-    assert run.code == 1
+    assert run.code == 78
     assert "The bookmark of stream attendees in the state is not a time" in run.errors[0]
 
 
@@ -177,7 +179,7 @@ def test_a_stream_map_that_cannot_be_used(
     run_tap: TapRunner, settings: Settings, expression: str
 ) -> None:
     run = run_tap(settings | {"stream_maps": {"attendees": {"x": expression}}})
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1, run.log
     assert "expressions in stream_maps" in run.errors[0]
 
@@ -186,13 +188,13 @@ def test_a_ca_bundle_that_is_not_there(run_tap: TapRunner, settings: Settings) -
     environment = {"REQUESTS_CA_BUNDLE": "/nowhere.pem"}
     changed = settings | {"api_url": "https://127.0.0.1:1/api"}
     run = run_tap(changed, environment=environment)
-    assert run.code == 1
+    assert run.code == 78
     assert "check REQUESTS_CA_BUNDLE" in run.errors[0]
 
 
 def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"page_sze": 5}, select=[])
-    assert run.code == 1
+    assert run.code == 78
     assert "Setting page_sze is not known: is page_size meant?" in run.errors[0]
 
 
@@ -205,5 +207,5 @@ def test_a_setting_that_is_like_no_other_is_told(run_tap: TapRunner, settings: S
 
 def test_endpoints_of_a_stream_that_does_not_exist(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"endpoints": {"people": {"path": "x"}}})
-    assert run.code == 1
+    assert run.code == 78
     assert "endpoints names people: the streams are attendees, sessions" in run.errors[0]

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from rainfocus_client.errors import ExitCode
 from rainfocus_sandbox.faults.faults import Fault
 from rainfocus_sandbox.testing import running
 
@@ -192,25 +193,40 @@ WRONG: dict[str, tuple[list[Fault], Settings, str]] = {
 }
 
 
-@pytest.mark.parametrize(("faults", "change", "advice"), WRONG.values(), ids=WRONG.keys())
+CODES = {
+    "denied": ExitCode.REFUSED,
+    "HTML": ExitCode.LATER,
+    "dead third page": ExitCode.LATER,
+    "empty pages": ExitCode.LATER,
+    "slow": ExitCode.UNAVAILABLE,
+    "expired tokens": ExitCode.REFUSED,
+    "no token: HTML": ExitCode.LATER,
+    "no token: 500": ExitCode.LATER,
+    "unknown host": ExitCode.UNAVAILABLE,
+    "wrong secret": ExitCode.REFUSED,
+    "wrong profile": ExitCode.REFUSED,
+}
+"""The others are settings."""
+
+
+@pytest.mark.parametrize("kind", WRONG)
 def test_a_fault_that_stays(
     run_loud: LoudRunner,
     watched: RunningSandbox,
     settings_for: SettingsMaker,
-    faults: list[Fault],
-    change: Settings,
-    advice: str,
+    kind: str,
 ) -> None:
+    faults, change, advice = WRONG[kind]
     watched.faults.add(*faults)
     runs = run_loud(settings_for(watched) | {"max_retries": 0} | change)
     assert watched.faults.struck()[faults[0].kind] >= len(runs)
     for run in runs:
-        assert_told(run, advice)
+        assert_told(run, advice, CODES.get(kind, ExitCode.SETTINGS))
         assert leaks(run.log, watched) == []
 
 
-def assert_told(run: Run, advice: str) -> None:
-    assert run.code == 1
+def assert_told(run: Run, advice: str, code: int = ExitCode.SETTINGS) -> None:
+    assert run.code == code
     errors = error_lines(run)
     assert len(errors) == 1, run.log
     assert advice in errors[0]
@@ -247,19 +263,19 @@ REFUSED: dict[str, tuple[Settings, str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "advice"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize("kind", REFUSED)
 def test_settings_that_cannot_work(
     run_loud: LoudRunner,
     watched: RunningSandbox,
     settings_for: SettingsMaker,
-    change: Settings,
-    advice: str,
+    kind: str,
 ) -> None:
+    change, advice = REFUSED[kind]
     settings = settings_for(watched, max_retries=0)
     if "api_profile" in change:
         settings = with_profile(settings, "")
     for run in run_loud(settings | change):
-        assert_told(run, advice)
+        assert_told(run, advice, CODES.get(kind, ExitCode.SETTINGS))
         assert "wr0ng-s3cret" not in run.log
         assert leaks(run.log, watched) == []
 

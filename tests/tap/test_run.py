@@ -145,7 +145,7 @@ def test_a_run_that_breaks_keeps_the_bookmark(
     broken = run_tap(
         settings_for(fresh_sandbox, event_codes=["summit25", "nosuchevent"]), state=first.state
     )
-    assert broken.code == 1
+    assert broken.code == 78
     assert bookmark(broken) >= bookmark(first)
     finished = [
         partition["context"]["event"]
@@ -207,7 +207,7 @@ def test_when_every_stream_is_denied_the_run_fails(
 ) -> None:
     fresh_sandbox.store.deny("oauth-global", "lead/search")
     run = run_tap(settings_for(fresh_sandbox), select=["leads"])
-    assert run.code == 1
+    assert run.code == 77
     assert len(run.errors) == 1
     assert "endpoint lead: enable it" in run.errors[0]
 

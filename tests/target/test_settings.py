@@ -83,7 +83,7 @@ def test_what_cannot_work_is_one_line_and_nothing_is_sent(
     monkeypatch.chdir(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
     ended = call(messages(singer), served.settings | change)
-    assert ended.code == 1
+    assert ended.code == 78
     assert said in ended.error
     assert len(ended.log.splitlines()) == 1
     assert len(ended.error) < 300
@@ -126,7 +126,7 @@ def test_a_log_level_that_is_none_is_one_line(
     run: Run, singer: Singer, served: Script, name: str
 ) -> None:
     ended = run(messages(singer), served.settings, **{name: "verbose"})
-    assert ended.code == 1
+    assert ended.code == 78
     assert f" {name} is not a level: give debug, info, warning or error." in ended.error
     assert len(ended.log.splitlines()) == 1
     assert ended.states == []

@@ -10,7 +10,7 @@ import typing as t
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
 from rainfocus_client.command import run_command
-from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.errors import FileError, SettingsError
 from rainfocus_client.singer.stream_maps import unusable
 
 if t.TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run_plugin(
             raise SettingsError(msg)
         if sys.stdout is None:
             msg = "Standard output is closed: there is nowhere to write to."
-            raise RainFocusError(msg)
+            raise FileError(msg)
         try:
             (other or cli)()
         except (MapExpressionError, StreamMapConfigError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import tenacity
 
-from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.errors import SettingsError, StorageError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,14 +125,14 @@ class Database:
         """Do some work that only reads.
 
         Raises:
-            RainFocusError: The database cannot be read.
+            StorageError: The database cannot be read.
         """
         try:
             with self._engine.connect() as connection:
                 return work(connection)
         except sa.exc.SQLAlchemyError as error:
             msg = f"The {self._name} cannot be read ({_kind(error)}): check {self._name}_url."
-            raise RainFocusError(msg) from None
+            raise StorageError(msg) from None
 
     def write(self, work: Callable[[sa.Connection], T], *, again: bool = False) -> T:
         """Do some work in a transaction; it is on disk on return.
@@ -142,13 +142,13 @@ class Database:
             again: Whether to try again when another process gets in the way.
 
         Raises:
-            RainFocusError: The database cannot be written.
+            StorageError: The database cannot be written.
         """
         try:
             return t.cast("T", _again(self._transact, work)) if again else self._transact(work)
         except sa.exc.SQLAlchemyError as error:
             msg = f"The {self._name} cannot be written ({_kind(error)}): check {self._name}_url."
-            raise RainFocusError(msg) from None
+            raise StorageError(msg) from None
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,7 @@ from uuid import uuid4
 import requests
 import urllib3
 from rainfocus_client.auth import ApiProfile, TokenKeeper
-from rainfocus_client.errors import RainFocusError, UnreachableError
+from rainfocus_client.errors import SettingsError, UnreachableError
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.responses import judge_token
 
@@ -127,7 +127,7 @@ class RainFocusClient:
                 f"TLS certificate verification failed, or no TLS at {host}: "
                 "check api_url and the CA bundle."
             )
-            raise RainFocusError(msg) from error
+            raise SettingsError(msg) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             msg = f"{host} did not answer within {self._timeout:g} s: check request_timeout."
             raise UnreachableError(msg) from error
@@ -139,7 +139,7 @@ class RainFocusClient:
             raise UnreachableError(msg) from error
         except OSError as error:
             msg = "The CA bundle cannot be read: check REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
-            raise RainFocusError(msg) from error
+            raise SettingsError(msg) from error
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> bytes:
         """The whole body, in pieces as they come, so that a dripping server is noticed."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import chain
 
-from rainfocus_client.errors import RainFocusError, RetriableError
+from rainfocus_client.errors import RetriableError, SettingsError
 from rainfocus_client.lenient_json import parse_body
 
 from tap_rainfocus.schema.values import read_moment, rfc3339
@@ -57,7 +57,7 @@ class Page:
         Raises:
             RetriableError: The page is empty though a cursor or a total says otherwise. Captured
                 on the web catalogue as the sign of throttling.
-            RainFocusError: No list of records can be found.
+            SettingsError: No list of records can be found.
         """
         records = _records(body, records_key)
         if records is None:
@@ -65,7 +65,7 @@ class Page:
                 f"RainFocus answered {call} without a list of records: "
                 "name its key in the setting endpoints (records_key)."
             )
-            raise RainFocusError(msg)
+            raise SettingsError(msg)
         cursor = str(body["cursor"]) if body.get("cursor") else None
         total = _total(body)
         if not records and (cursor or total):

@@ -8,7 +8,7 @@ import typing as t
 from concurrent.futures import Future
 
 import tenacity
-from rainfocus_client.errors import RainFocusError, TokenRefusedError
+from rainfocus_client.errors import DataError, TokenRefusedError
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.responses import judge
 from rainfocus_client.retry import policy
@@ -57,7 +57,7 @@ class Downloader:
                 repeated = page if page.cursor == cursor else None
                 if page.cursor in cursors and not repeated:
                     msg = f"RainFocus answers {call} with cursors that go round in circles."
-                    raise RainFocusError(msg)
+                    raise DataError(msg)
                 cursors.add(page.cursor)
                 ahead.begin(page.cursor)
             yield page

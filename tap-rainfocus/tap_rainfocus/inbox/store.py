@@ -80,7 +80,7 @@ class Inbox:
         """Keep the messages, in one transaction that is on disk on return.
 
         Raises:
-            RainFocusError: The inbox cannot be written; no message was kept.
+            StorageError: The inbox cannot be written; no message was kept.
         """
         return (
             self._database.write(lambda connection: _append(connection, messages))
@@ -92,7 +92,7 @@ class Inbox:
         """The first `limit` readable rows whose sequence is beyond `after`, in order.
 
         Raises:
-            RainFocusError: The inbox cannot be read.
+            StorageError: The inbox cannot be read.
         """
         found = self._database.read(
             lambda connection: connection.execute(_READ, {"after": after, "count": limit}).all()
@@ -105,7 +105,7 @@ class Inbox:
         """The highest sequence given out, 0 if none.
 
         Raises:
-            RainFocusError: The inbox cannot be read.
+            StorageError: The inbox cannot be read.
         """
         return self._database.read(
             lambda connection: connection.scalar(sa.select(SEQUENCE.c.last)) or 0
@@ -115,7 +115,7 @@ class Inbox:
         """How many events there are, and how many rows that are none (unreadable).
 
         Raises:
-            RainFocusError: The inbox cannot be read.
+            StorageError: The inbox cannot be read.
         """
         query = sa.select(ROWS.c.readable, sa.func.count()).group_by(ROWS.c.readable)
         found = self._database.read(
@@ -127,7 +127,7 @@ class Inbox:
         """Remove the rows received before a time, or up to a sequence; says how many.
 
         Raises:
-            RainFocusError: Not all could be removed.
+            StorageError: Not all could be removed.
         """
         old = sa.select(ROWS.c.sequence).order_by(ROWS.c.sequence).limit(PRUNE_SIZE)
         if before is not None:
@@ -144,7 +144,7 @@ class Inbox:
         """Check that the inbox can be written.
 
         Raises:
-            RainFocusError: The inbox cannot be written.
+            StorageError: The inbox cannot be written.
         """
         self._database.write(
             lambda connection: connection.execute(_TAKE, {"count": 0}).scalar_one()

@@ -8,13 +8,13 @@ import os
 import typing as t
 
 from rainfocus_client.command import run_command
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import SettingsError
 
 LOGGER = logging.getLogger("rainfocus-receiver")
 
 
 def main() -> t.NoReturn:
-    """Run the command; every failure ends in one line and exit code 1."""
+    """Run the command; every failure ends in one line and a code of its kind."""
     level = logging.getLevelNamesMapping().get(os.environ.get("LOGLEVEL", "").upper(), logging.INFO)
     logging.basicConfig(
         level=level, format="%(asctime)s | %(levelname)-8s | %(name)s | %(message)s"
@@ -27,7 +27,7 @@ def _command() -> None:
         cli = importlib.import_module("tap_rainfocus.receiver.cli").cli
     except ModuleNotFoundError as error:
         msg = f"{error.name} is not installed: install tap-rainfocus[receiver]."
-        raise RainFocusError(msg) from error
+        raise SettingsError(msg) from error
     cli(prog_name="rainfocus-receiver")
 
 

@@ -16,7 +16,13 @@ import time
 import typing as t
 from contextlib import closing, contextmanager, suppress
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import (
+    ExitCode,
+    FileError,
+    RainFocusError,
+    RetriableError,
+    SettingsError,
+)
 
 with suppress(ImportError):
     import fcntl  # not everywhere, and other commands work without it
@@ -35,6 +41,15 @@ OWNER_ONLY = 0o600
 FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 _RECORD = re.compile(r"([1-9]\d*)\n(\S+)\n(\w+)\n")
+
+
+class EndedError(RainFocusError):
+    """The receiver that was started has ended."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        """Say why, and what it ended with: less than 0 is a signal, as `Popen` has it."""
+        super().__init__(message)
+        self.exit_code = 128 - exit_code if exit_code < 0 else exit_code or ExitCode.UNEXPECTED
 
 
 class _Record(t.NamedTuple):
@@ -70,8 +85,9 @@ def start(folder: Path, wait: int, fingerprint: str, options: list[str]) -> str:
         options: Of `serve`.
 
     Raises:
-        RainFocusError: It does not answer, and what was started is gone; or one runs already with
-            other settings. The text says why.
+        EndedError: It has ended, with this code.
+        RetriableError: It does not answer in time, and what was started is gone.
+        SettingsError: One runs already with other settings.
     """
     os.umask(OTHERS)
     _open_standard_files()
@@ -83,7 +99,7 @@ def start(folder: Path, wait: int, fingerprint: str, options: list[str]) -> str:
             running = _answer(pid_file, log, until, lambda: _lock(pid_file))
             if running and running.fingerprint != fingerprint:
                 msg = "The receiver runs already, with other settings: stop it, then start it."
-                raise RainFocusError(msg)
+                raise SettingsError(msg)
             if running:
                 return f"The receiver runs already on http://{running.address}. Its log is {path}."
         os.ftruncate(pid_file, 0)
@@ -99,7 +115,7 @@ def stop(folder: Path, wait: int) -> str:
     """Stop the receiver of this folder, and return when it is gone; says what was done.
 
     Raises:
-        RainFocusError: The receiver takes too long.
+        RetriableError: The receiver takes too long.
     """
     if not folder.exists():
         return "No receiver runs."
@@ -115,7 +131,7 @@ def stop(folder: Path, wait: int) -> str:
                     os.kill(stopped, signal.SIGTERM)
         else:
             msg = f"The receiver still runs after {wait} seconds: allow more with --wait."
-            raise RainFocusError(msg)
+            raise RetriableError(msg)
         _pid_path(folder).unlink()
     return "The receiver has stopped." if stopped else "No receiver runs."
 
@@ -145,7 +161,7 @@ def _launch(pid_file: int, log: _Log, until: float, options: list[str]) -> str:
         raise
     if running is None:
         silent = f"The receiver ended with code {process.returncode} without a word: try again."
-        raise RainFocusError(log.last_words() or silent)
+        raise EndedError(log.last_words() or silent, process.returncode)
     process.returncode = 0  # it is meant to live on; Popen would warn of a child left behind
     return running.address
 
@@ -158,7 +174,7 @@ def _answer(
     It has bound the address that it notes in its pid file, so nobody else can answer there.
 
     Raises:
-        RainFocusError: The receiver takes too long.
+        RetriableError: The receiver takes too long.
     """
     for _ in _ticks(until):
         if has_ended():
@@ -168,7 +184,7 @@ def _answer(
     said = log.last_words()
     hint = f"It said last: {said}" if said else "Allow more with --wait."
     msg = f"The receiver does not answer in time. {hint}"
-    raise RainFocusError(msg)
+    raise RetriableError(msg)
 
 
 def _is_ready(address: str, until: float) -> bool:
@@ -198,14 +214,14 @@ def _alone(folder: Path, until: float) -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"Cannot make the folder {folder}: {error.strerror}. Set folder."
-        raise RainFocusError(msg) from error
+        raise FileError(msg) from error
     with _opened(folder, os.O_RDONLY) as door:
         for _ in _ticks(until):
             if _lock(door):
                 break
         else:
             msg = f"Another start or stop is under way in {folder}: try again."
-            raise RainFocusError(msg)
+            raise RetriableError(msg)
         with _opened(_pid_path(folder), FILE) as pid_file:
             yield pid_file
 

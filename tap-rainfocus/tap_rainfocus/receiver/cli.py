@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import click
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import DataError, UsageError
 
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver import background
@@ -104,7 +104,7 @@ def prune(read_before: str) -> None:
             sequence, last = int(read_before), inbox.last()
             if sequence > last:
                 msg = f"--read-before is beyond the last sequence, {last}: nothing was removed."
-                raise RainFocusError(msg)
+                raise UsageError(msg)
             removed = inbox.prune(sequence=sequence)
         else:
             removed = inbox.prune(before=_moment(read_before))
@@ -126,7 +126,7 @@ def replay(file: t.BinaryIO) -> None:
             "Lines that are not JSON, or hold more than 10,000 messages, were left out "
             f"({len(replayed.bad)}): {shown}{more}."
         )
-        raise RainFocusError(msg)
+        raise DataError(msg)
 
 
 def _tell(text: str) -> None:
@@ -144,5 +144,5 @@ def _moment(text: str) -> datetime:
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         msg = "--read-before is neither a time such as 2026-01-31T00:00:00Z nor a sequence."
-        raise RainFocusError(msg) from error
+        raise UsageError(msg) from error
     return moment

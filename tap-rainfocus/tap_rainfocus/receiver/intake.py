@@ -9,7 +9,7 @@ import typing as t
 from contextlib import contextmanager
 from itertools import islice
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import RainFocusError, StorageError
 from rainfocus_client.storage.group_commit import GroupCommit
 
 from tap_rainfocus.inbox.models import Kept
@@ -83,7 +83,7 @@ class Intake:
         """Keep the messages; they are on disk on return. With none, check that some could be kept.
 
         Raises:
-            RainFocusError: No message was kept, or it is not known in time whether one was.
+            StorageError: No message was kept, or it is not known in time whether one was.
         """
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):
@@ -91,7 +91,7 @@ class Intake:
         except TimeoutError as error:
             # It may be kept all the same: what is sent again is known by its key.
             msg = "The inbox takes too long."
-            raise RainFocusError(msg) from error
+            raise StorageError(msg) from error
 
     async def run(self) -> None:
         """Commit what comes, until cancelled."""
@@ -104,7 +104,7 @@ class Intake:
             known = isinstance(error, RainFocusError)
             told = str(error) if known else f"Unexpected {type(error).__name__}."
             LOGGER.warning("%s", told)
-            raise RainFocusError(told) from None
+            raise StorageError(told) from None
         return [list(islice(kept, len(messages))) for messages in waiting]
 
     def _keep(self, messages: list[Message]) -> list[Kept]:

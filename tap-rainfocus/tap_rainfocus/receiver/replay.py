@@ -33,7 +33,7 @@ class Replay:
         """Keep what these lines hold.
 
         Raises:
-            RainFocusError: The inbox cannot be written.
+            StorageError: The inbox cannot be written.
         """
         numbered = enumerate(lines, 1)
         while some := list(islice(numbered, LINES)):

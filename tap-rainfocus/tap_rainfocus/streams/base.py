@@ -316,7 +316,7 @@ def _suspecting(event: str | None) -> Iterator[None]:
     except RefusedError as refusal:
         named = f"the event code {event}" if event else "event_codes, which names none"
         msg = f"{refusal} Check {named}: is it right, may the profile use it?"
-        raise RainFocusError(msg) from refusal
+        raise SettingsError(msg) from refusal
 
 
 def _epoch_ms(moment: datetime) -> int:

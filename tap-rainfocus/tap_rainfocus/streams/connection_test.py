@@ -21,9 +21,11 @@ def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
     """Sync one record of each stream and event, and log whether that went well.
 
     Raises:
-        RainFocusError: Some cannot be read, or RainFocus cannot be reached at all.
+        RainFocusError: Some cannot be read (of the kind of the first that cannot), or RainFocus
+            cannot be reached at all.
     """
-    tried, refused = 0, []
+    tried = 0
+    refused: list[tuple[str, RainFocusError]] = []
     for stream in streams:
         stream.begin_trial()
         contexts: Sequence[Context | None] = stream.partitions or (None,)
@@ -37,10 +39,12 @@ def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
                 if is_down or isinstance(error, AuthenticationError):
                     raise
                 logger.error("%s cannot be read. %s", what, error)  # noqa: TRY400
-                refused.append(what)
+                refused.append((what, error))
             else:
                 logger.info("%s can be read.", what)
             tried += 1
     if refused:
-        msg = f"{len(refused)} of {tried} cannot be read: {', '.join(refused)}."
-        raise RainFocusError(msg)
+        names = ", ".join(what for what, _ in refused)
+        _, first = refused[0]
+        msg = f"{len(refused)} of {tried} cannot be read: {names}."
+        raise type(first)(msg)

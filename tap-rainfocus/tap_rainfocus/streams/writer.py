@@ -7,6 +7,7 @@ import typing as t
 from decimal import Decimal
 
 import orjson
+from rainfocus_client.errors import ClosedPipeError
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
@@ -24,10 +25,7 @@ class PageWriter(SingerWriter):
 
     @override
     def write_message(self, message: Message) -> None:
-        out = sys.stdout.buffer
-        out.write(self._encode(message))
-        if not isinstance(message, RecordMessage):
-            out.flush()
+        _write(self._encode(message), flush=not isinstance(message, RecordMessage))
 
     def write_records(
         self, stream: str, records: Iterable[dict[str, t.Any]], extracted: datetime
@@ -36,9 +34,7 @@ class PageWriter(SingerWriter):
         head = b'{"type":"RECORD","stream":%s,"record":' % orjson.dumps(stream)
         tail = b',"time_extracted":%s}\n' % orjson.dumps(extracted)
         lines = [b"%s%s%s" % (head, orjson.dumps(record), tail) for record in records]
-        out = sys.stdout.buffer
-        out.write(b"".join(lines))
-        out.flush()
+        _write(b"".join(lines), flush=True)
         return len(lines)
 
     def _encode(self, message: Message) -> bytes:
@@ -66,6 +62,16 @@ class EveryState:
         """Write a STATE message."""
         if not self.is_muted:
             self._writer.write_message(StateMessage(state))
+
+
+def _write(lines: bytes, *, flush: bool) -> None:
+    out = sys.stdout.buffer
+    try:
+        out.write(lines)
+        if flush:
+            out.flush()
+    except BrokenPipeError as error:
+        raise ClosedPipeError from error
 
 
 def _plain(value: object) -> object:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import typing as t
+from functools import partial
 
 import orjson
-from rainfocus_client.errors import SettingsError
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
-from target_rainfocus_attendees.files import OWNER_ONLY, open_private
+from target_rainfocus_attendees.files import OWNER_ONLY, open_private, writing
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from target_rainfocus_attendees.delivery.ledger import Ledger
@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 
 BATCH = 500
 """Profiles that the ledger is asked for at a time."""
+
+_writing = partial(writing, "bodies", "dry_run_path")
 
 
 class DryRun:
@@ -71,9 +73,14 @@ class DryRun:
         self._open()
         items, self._waiting = self._waiting, []
         known = self._known(items)
+        if self._bodies:
+            with _writing():
+                self._bodies.writelines(
+                    orjson.dumps(item.profile.fields, option=orjson.OPT_APPEND_NEWLINE)
+                    for item, is_known in zip(items, known, strict=True)
+                    if not is_known
+                )
         for item, is_known in zip(items, known, strict=True):
-            if self._bodies and not is_known:
-                self._write(item.profile.fields)
             outcome = Outcome.UNCHANGED if is_known else Outcome.STORED
             done = Delivered(outcome, item.profile.identity, [item], Receipt(outcome))
             self._delivered.append(done)
@@ -90,10 +97,8 @@ class DryRun:
         """Close the file."""
         bodies, self._bodies = self._bodies, None
         if bodies:
-            try:
+            with _writing():
                 bodies.close()
-            except OSError as error:
-                raise _unwritable(error) from error
 
     def _begin(self) -> None:
         self._begun = True
@@ -103,12 +108,10 @@ class DryRun:
     def _open(self) -> None:
         if not self._path or self._bodies:
             return
-        try:
+        with _writing():
             descriptor = open_private(self._path, os.O_WRONLY | os.O_TRUNC)
             os.fchmod(descriptor, OWNER_ONLY)
             self._bodies = os.fdopen(descriptor, "wb")
-        except OSError as error:
-            raise _unwritable(error) from error
 
     async def _sign_in(self) -> None:
         async with AttendeeStore(self._settings):
@@ -120,14 +123,3 @@ class DryRun:
         entries = [self._ledger.entry(item.profile.identity, item.profile.fields) for item in items]
         known = self._ledger.known(entries)
         return [entry in known for entry in entries]
-
-    def _write(self, fields: Mapping[str, t.Any]) -> None:
-        bodies = t.cast("t.BinaryIO", self._bodies)
-        try:
-            bodies.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
-        except OSError as error:
-            raise _unwritable(error) from error
-
-
-def _unwritable(error: OSError) -> SettingsError:
-    return SettingsError(f"The bodies cannot be written ({error.strerror}): check dry_run_path.")

@@ -92,7 +92,7 @@ class Ledger:
         """Those of the entries that are written down.
 
         Raises:
-            RainFocusError: The ledger cannot be read.
+            StorageError: The ledger cannot be read.
         """
         keys = {key for key, _ in entries}
         if self._is_empty:
@@ -106,7 +106,7 @@ class Ledger:
         No person may be among them twice.
 
         Raises:
-            RainFocusError: The ledger cannot be written.
+            StorageError: The ledger cannot be written.
         """
         if not entries:
             return []
@@ -118,7 +118,7 @@ class Ledger:
         """Write down what was stored, and give back the claims on what was not.
 
         Raises:
-            RainFocusError: The ledger cannot be written.
+            StorageError: The ledger cannot be written.
         """
         rows = [
             {"k": claim.key, "v": claim.version, "f": claim.fingerprint if stored else None}

@@ -11,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import tenacity
-from rainfocus_client.errors import RetriableError
+from rainfocus_client.errors import RetriableError, UnreachableError
 from rainfocus_client.lenient_json import parse_body
 from yarl import URL
 
@@ -115,7 +115,7 @@ class Transport:
         """Send `data` once.
 
         Raises:
-            RetriableError: No answer came.
+            UnreachableError: No answer came.
             HaltedError: The transport was halted before the request.
         """
         if self._halted.is_set():
@@ -131,7 +131,7 @@ class Transport:
                 f"RainFocus could not be reached ({type(error).__name__}): "
                 "check api_url, token_url and the network."
             )
-            raise RetriableError(msg) from error
+            raise UnreachableError(msg) from error
         return Response(response.status, parse_body(content), response.headers)
 
     def _proxy(self, url: URL) -> Proxy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import DataError
 from rainfocus_client.lenient_json import parse_json
 from singer_sdk.exceptions import (
     InvalidInputLine,
@@ -32,15 +32,15 @@ FORMS: dict[str, type] = {
 """What the required parts of a message have to be."""
 
 
-class InputError(RainFocusError, InvalidInputLine):
+class InputError(DataError, InvalidInputLine):
     """A line is not a Singer message."""
 
 
-class UnknownStreamError(RainFocusError, RecordsWithoutSchemaException):
+class UnknownStreamError(DataError, RecordsWithoutSchemaException):
     """A record came before the schema of its stream."""
 
 
-class MissingKeyError(RainFocusError, MissingKeyPropertiesError):
+class MissingKeyError(DataError, MissingKeyPropertiesError):
     """A record lacks a key property."""
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import typing as t
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
-from rainfocus_client.errors import SettingsError
 
-from target_rainfocus_attendees.files import open_private, write_all
+from target_rainfocus_attendees.files import open_private, write_all, writing
 from target_rainfocus_attendees.mapping.emails import hash_email
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_rainfocus_attendees.models import Delivered
+
+_writing = partial(writing, "activation log", "activation_log_path")
 
 
 class ActivationLog:
@@ -25,12 +27,10 @@ class ActivationLog:
         """Open the file.
 
         Raises:
-            SettingsError: The file cannot be opened.
+            FileError: The file cannot be opened.
         """
-        try:
+        with _writing():
             self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
-        except OSError as error:
-            raise _unwritable(error) from error
         self._lines: list[bytes] = []
 
     def add(self, delivered: Delivered) -> None:
@@ -54,13 +54,11 @@ class ActivationLog:
         """Hand to the system what was added.
 
         Raises:
-            SettingsError: The file cannot be written.
+            FileError: The file cannot be written.
         """
         lines, self._lines = self._lines, []
-        try:
+        with _writing():
             write_all(self._file, b"".join(lines))
-        except OSError as error:
-            raise _unwritable(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -68,9 +66,3 @@ class ActivationLog:
             self.flush()
         finally:
             os.close(self._file)
-
-
-def _unwritable(error: OSError) -> SettingsError:
-    return SettingsError(
-        f"The activation log cannot be written ({error.strerror}): check activation_log_path."
-    )

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import orjson
-from rainfocus_client.errors import SettingsError
 from rainfocus_client.lenient_json import parse_json
 
 from target_rainfocus_attendees import PACKAGE
-from target_rainfocus_attendees.files import open_private, write_all
+from target_rainfocus_attendees.files import open_private, write_all, writing
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,24 +62,20 @@ class Rejects:
         """Write what was added, and come back when it is on the disk.
 
         Raises:
-            SettingsError: The rejects file cannot be written.
+            FileError: The rejects file cannot be written.
         """
         if not self._waiting:
             return
-        try:
-            with self._locked() as file:
-                end = os.fstat(file).st_size
-                if end != self._end:
-                    end = _mend(self.path, file, end)
-                    self._schemas.clear()
-                lines = b"".join(self._lines())
-                write_all(file, lines)
-                os.fsync(file)
-                self._end = end + len(lines)
-        except OSError as error:
-            self._end = -1
-            msg = f"The rejects cannot be written ({error.strerror}): check rejects_path."
-            raise SettingsError(msg) from error
+        known, self._end = self._end, -1
+        with writing("rejects", "rejects_path"), self._locked() as file:
+            end = os.fstat(file).st_size
+            if end != known:
+                end = _mend(self.path, file, end)
+                self._schemas.clear()
+            lines = b"".join(self._lines())
+            write_all(file, lines)
+            os.fsync(file)
+            self._end = end + len(lines)
         self._waiting.clear()
 
     @contextmanager

@@ -135,7 +135,7 @@ def test_credentials_do_not_follow_a_redirect(
     server = scripted(lambda _: (status, there, b""))
     credentials = {"client_id": "", "client_secret": "", "api_profile": "scripted-profile"}
     run = run_tap(server.settings | credentials)
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1
     assert "check api_url" in run.errors[0]
     assert [asked.headers["apiProfile"] for asked in server.asked] == ["scripted-profile"]
@@ -147,7 +147,7 @@ def test_the_secret_does_not_follow_a_redirect(run_tap: TapRunner, scripted: Ser
     there = {"Location": f"{elsewhere.url}/oidc/token"}
     server = scripted(lambda _: (307, there, b""), tokens=False)
     run = run_tap(server.settings | {"token_auth_method": "post"})
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1
     assert "check token_url" in run.errors[0]
     assert [asked.path for asked in server.asked] == ["/oidc/token"]

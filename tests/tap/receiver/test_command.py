@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rainfocus_client.errors import ExitCode
 from tap_rainfocus.inbox.store import Inbox
 
 if t.TYPE_CHECKING:
@@ -199,9 +200,11 @@ def spawned_by(process: subprocess.Popen[str]) -> int:
     pytest.fail("It had no child.")
 
 
-def check_failure(done: subprocess.CompletedProcess[str], text: str) -> None:
-    """One line, and exit code 1."""
-    assert done.returncode == 1
+def check_failure(
+    done: subprocess.CompletedProcess[str], text: str, code: int = ExitCode.SETTINGS
+) -> None:
+    """One line, and the code of its kind."""
+    assert done.returncode == code
     assert len(done.stderr.splitlines()) == 1
     assert text in done.stderr
 
@@ -311,7 +314,7 @@ not JSON
 def test_replay_counts_and_tells_what_is_not_json(place: Place) -> None:
     done = place.run("replay", "-", stdin=LINES)
     assert done.stdout == "4 new, 1 duplicate, 1 unreadable, 1 conflict\n"
-    check_failure(done, "were left out (2): 4, 9.")
+    check_failure(done, "were left out (2): 4, 9.", ExitCode.DATA)
     (place.folder / "captured.jsonl").write_text('{"transmissionId": "c"}\n{"eventType": "d"}')
     done = place.run("replay", "captured.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
@@ -325,7 +328,8 @@ def test_prune_up_to_a_sequence_or_before_a_time(place: Place) -> None:
     assert place.run("prune", "--read-before", "2").stdout == "2 removed.\n"
     assert place.run("prune", "--read-before", "2020-01-31").stdout == "0 removed.\n"
     assert place.run("prune", "--read-before", "2999-01-31T00:00:00+02:00").stdout == "3 removed.\n"
-    check_failure(place.run("prune", "--read-before", "yesterday"), "--read-before is neither")
+    done = place.run("prune", "--read-before", "yesterday")
+    check_failure(done, "--read-before is neither", ExitCode.USAGE)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +381,8 @@ def test_prune_makes_no_inbox(place: Place) -> None:
 @pytest.mark.parametrize("when", ["20200101", "9" * 20, "0001-01-01T00:00:00+23:00", "soon"])
 def test_prune_removes_nothing_by_mistake(place: Place, when: str) -> None:
     assert place.run("replay", "-", stdin='{"eventType":"a"}').returncode == 0
-    check_failure(place.run("prune", "--read-before", when), "--read-before is")
+    done = place.run("prune", "--read-before", when)
+    check_failure(done, "--read-before is", ExitCode.USAGE)
     assert "1 removed." in place.run("prune", "--read-before", "1").stdout
 
 
@@ -444,21 +449,26 @@ def test_start_does_not_take_another_receiver_for_its_own(
 
 
 @pytest.mark.parametrize(
-    ("changes", "text"),
+    ("changes", "text", "code"),
     [
         (
             {"RAINFOCUS_RECEIVER_INBOX_URL": "postgresql+psycopg://a:s3cret99@127.0.0.1:1/b"},
             "Setting inbox_url cannot be used",
+            ExitCode.SETTINGS,
         ),
-        ({"RAINFOCUS_RECEIVER_HOST": 70 * "ä"}, "Unexpected TypeError in "),
+        (
+            {"RAINFOCUS_RECEIVER_HOST": 70 * "ä"},
+            "Unexpected TypeError in ",
+            ExitCode.UNEXPECTED,
+        ),
     ],
 )
 def test_start_says_why_the_receiver_ended(
-    background: Place, changes: dict[str, str], text: str
+    background: Place, changes: dict[str, str], text: str, code: int
 ) -> None:
     background.umask = 0o777
     done = background.run("start", **changes)
-    check_failure(done, text)
+    check_failure(done, text, code)
     assert done.stderr.count(" | ") == 3
     assert "s3cret99" not in done.stderr + (background.pid_file.parent / "receiver.log").read_text()
     folder = background.pid_file.parent
@@ -488,7 +498,7 @@ def test_start_says_that_the_receiver_was_killed(background: Place) -> None:
     os.kill(spawned_by(starting), signal.SIGKILL)
     said, _ = starting.communicate(timeout=30)
     assert "The receiver ended with code -9 without a word" in said
-    assert starting.returncode == 1
+    assert starting.returncode == 137
 
 
 def test_start_ends_what_does_not_get_ready_in_time(background: Place) -> None:
@@ -497,7 +507,7 @@ def test_start_ends_what_does_not_get_ready_in_time(background: Place) -> None:
     os.kill(spawned, signal.SIGSTOP)
     said, _ = starting.communicate(timeout=30)
     assert said.endswith("The receiver does not answer in time. Allow more with --wait.\n")
-    assert starting.returncode == 1
+    assert starting.returncode == 75
     assert not background.pid_file.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(spawned, 0)
@@ -508,7 +518,8 @@ def test_one_start_or_stop_at_a_time(place: Place, command: str) -> None:
     place.pid_file.parent.mkdir()
     with locked(place.pid_file.parent):
         done = place.run(command, "--wait", "1")
-    check_failure(done, "Another start or stop is under way in .receiver: try again.")
+    text = "Another start or stop is under way in .receiver: try again."
+    check_failure(done, text, ExitCode.LATER)
 
 
 def test_an_answer_that_the_inbox_cannot_be_written_is_none(background: Place) -> None:
@@ -518,9 +529,8 @@ def test_an_answer_that_the_inbox_cannot_be_written_is_none(background: Place) -
     log.parent.mkdir()
     log.write_text("then | ERROR | rainfocus-receiver | An old story.\n")
     done = background.run("start", "--wait", "4")
-    check_failure(
-        done, "It said last: The inbox cannot be written (NoResultFound): check inbox_url."
-    )
+    text = "It said last: The inbox cannot be written (NoResultFound): check inbox_url."
+    check_failure(done, text, ExitCode.LATER)
     with pytest.raises(ConnectionRefusedError):
         background.health()
     assert not background.pid_file.exists()
@@ -558,7 +568,8 @@ def test_stop_lets_requests_end(background: Place) -> None:
     assert background.run("start").returncode == 0
     with request_under_way(background.port) as connection:
         done = background.run("stop", "--wait", "1")
-        check_failure(done, "still runs after 1 seconds: allow more with --wait.")
+        text = "still runs after 1 seconds: allow more with --wait."
+        check_failure(done, text, ExitCode.LATER)
         starting = background.popen("start")
         wait_until_locked(background.pid_file.parent)
         connection.sendall(BODY)
@@ -597,7 +608,8 @@ def test_start_and_stop_whatever_the_surroundings(background: Place) -> None:
 def test_a_folder_that_cannot_be_made(place: Place) -> None:
     (place.folder / "file").write_text("")
     done = place.run("start", "--folder", "file")
-    check_failure(done, "Cannot make the folder file: File exists. Set folder.")
+    text = "Cannot make the folder file: File exists. Set folder."
+    check_failure(done, text, ExitCode.FILES)
 
 
 def test_serve_writes_no_pid_file(place: Place, serving: subprocess.Popen[bytes]) -> None:

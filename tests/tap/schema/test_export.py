@@ -282,7 +282,7 @@ def test_records_that_are_mapped_fit_the_resolved_schema(
     [
         (["--tenant-id=acme.com"], 2, "letters, digits, dashes and underscores only"),
         (["--identity=phone"], 2, "'email', 'email_lc_sha256'"),
-        (["--output=file/folder"], 1, "Folder file/folder cannot be written"),
+        (["--output=file/folder"], 74, "Folder file/folder cannot be written"),
         (["--help"], 0, "--tenant-id"),
     ],
     ids=repr,

@@ -65,7 +65,7 @@ def test_each_refused_stream_is_named(
     denied("attendee/search")
     denied("entityDataDump/speaker")
     run = run_tap(settings, "--test")
-    assert run.code == 1
+    assert run.code == 77
     refused = [line for line in run.errors if "cannot be read." in line]
     assert ["attendees" in refused[0], "speakers" in refused[1]] == [True, True]
     assert all("API Profiles" in line for line in refused)
@@ -82,7 +82,7 @@ def test_a_stream_that_answers_with_a_fault_keeps_no_other_from_being_tried(
         run = run_tap(settings | {"max_retries": 0}, "--test")
     finally:
         sandbox.faults.clear()
-    assert run.code == 1
+    assert run.code == 75
     assert "1 of 6 cannot be read: attendees of summit25." in run.errors[-1]
     assert "speakers of summit25 can be read." in run.log
 
@@ -92,14 +92,14 @@ def test_a_host_that_does_not_answer_is_told_once(
 ) -> None:
     there = {"api_url": f"http://127.0.0.1:{port}/api", "max_retries": 0}
     run = run_tap(settings | there, "--test")
-    assert run.code == 1
+    assert run.code == 69
     (error,) = run.errors
     assert "could not be made" in error
 
 
 def test_an_unknown_event_is_named(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"event_codes": ["summit25", "nosuch"]}, "--test")
-    assert run.code == 1
+    assert run.code == 78
     assert "6 of 12 cannot be read: attendees of nosuch" in run.errors[-1]
 
 
@@ -122,19 +122,19 @@ def test_what_the_run_would_fail_on_fails_the_test(
 ) -> None:
     maps = {"stream_maps": {"attendees": {"x": "attendee['nope']['y']"}}}
     mapped = run_tap(settings | maps, *only_attendees, "--test")
-    assert mapped.code == 1
+    assert mapped.code == 78
     assert "A stream map of stream attendees cannot be used on a record" in mapped.errors[0]
     bookmark = {"replication_key": "timestamp", "replication_key_value": "soon"}
     partition = {"context": {"event": "summit25"}, **bookmark}
     state = {"bookmarks": {"attendees": {"partitions": [partition]}}}
     marked = run_tap(settings, *only_attendees, "--test", state=state)
-    assert marked.code == 1
+    assert marked.code == 78
     assert "The bookmark of stream attendees in the state is not a time" in marked.errors[0]
 
 
 def test_wrong_credentials_are_told_once(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"client_secret": "wrong-secret"}, "--test")
-    assert run.code == 1
+    assert run.code == 77
     (error,) = run.errors
     assert "check client_id, client_secret" in error
 
@@ -142,7 +142,7 @@ def test_wrong_credentials_are_told_once(run_tap: TapRunner, settings: Settings)
 def test_the_inbox_is_tried_too(run_tap: TapRunner, tmp_path: Path, fill_inbox: t.Any) -> None:
     url = f"sqlite:///{tmp_path / 'inbox.db'}"
     missing = run_tap({"inbox_url": url}, "--test")
-    assert missing.code == 1
+    assert missing.code == 78
     assert "1 of 1 cannot be read: experience_events." in missing.errors[-1]
     fill_inbox(url, {"transmissionId": "1"})
     found = run_tap({"inbox_url": url}, "--test")

@@ -102,7 +102,7 @@ def test_other_streams_still_do(
     run_tap: TapRunner, inbox: InboxMaker, only_attendees: tuple[str, str]
 ) -> None:
     run = run_tap(inbox(ASSUMED), *only_attendees)
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1
     assert "Setting org_id is missing" in run.errors[0]
 
@@ -568,7 +568,7 @@ def test_a_bookmark_that_cannot_be(
     run_tap: TapRunner, inbox: InboxMaker, value: object, advice: str
 ) -> None:
     run = run_tap(inbox(numbered(1, 3)), state=state_at(value))
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1, run.log
     assert advice in run.errors[0]
 
@@ -590,7 +590,7 @@ def test_an_empty_inbox_is_told(run_tap: TapRunner, inbox: InboxMaker) -> None:
 )
 def test_an_inbox_that_cannot_be_used(run_tap: TapRunner, url: str) -> None:
     run = run_tap({"inbox_url": url}, environment={"LOGLEVEL": "debug"})
-    assert run.code == 1
+    assert run.code == 78
     assert len(run.errors) == 1, run.log
     assert "inbox_url" in run.errors[0]
     assert "s3cret" not in run.log
@@ -627,7 +627,7 @@ class TestWithoutAnInbox:
 
     def test_selecting_it_is_an_error(self, run_tap: TapRunner, settings: Settings) -> None:
         run = run_tap(settings, select=[STREAM, "sessions"])
-        assert run.code == 1
+        assert run.code == 78
         assert len(run.errors) == 1, run.log
         assert "is selected, but setting inbox_url is missing: set it" in run.errors[0]
         assert run.output == ""

@@ -168,7 +168,7 @@ def test_a_run_that_fails_at_any_page_keeps_the_bookmark(
     faulty.faults.add(Fault("server_error", call=PEOPLE, skip=page, times=None))
     settings = settings_for(faulty, page_size=20, max_retries=0, event_codes=list(EVENTS))
     run = run_tap(settings, state=state_with())
-    assert run.code == 1
+    assert run.code == 75
     assert len(run.errors) == 1
     assert "attendee/search" in run.errors[0]
     assert "try again later" in run.errors[0]
@@ -199,7 +199,7 @@ def test_the_second_event_fails(
     faulty.faults.add(Fault("server_error", call=PEOPLE, skip=1, times=None))
     settings = settings_for(faulty, max_retries=0, event_codes=list(EVENTS))
     run = run_tap(settings, state=state_with())
-    assert run.code == 1
+    assert run.code == 75
     assert faulty.faults.struck() == {"server_error": 1}
     assert by_stream(run) == {"attendees": 120}
     after = bookmarks(run.state)

@@ -145,7 +145,7 @@ def test_bodies_of_an_earlier_run_do_not_stay(
 def test_nothing_personal_is_logged(run: Run, singer: Singer, rehearsing: Json, level: str) -> None:
     messages = [*people(singer), singer.record("no.address", firstname="Byron")]
     ended = run(messages, rehearsing, LOGLEVEL=level)
-    assert ended.code == 1
+    assert ended.code == 65
     assert "3 would be stored" in ended.log
     assert "city was left out of 1 profiles" in ended.log
     words = ("ada@", "example.com", "Augusta", "Ockham", "Zoë", "Lovelace", "no.address", "Byron")
@@ -155,7 +155,7 @@ def test_nothing_personal_is_logged(run: Run, singer: Singer, rehearsing: Json, 
 
 def test_wrong_credentials_show(call: Run, singer: Singer, rehearsing: Json, path: Path) -> None:
     ended = call(people(singer), rehearsing | {"client_secret": "wrong-secret"})
-    assert ended.code == 1
+    assert ended.code == 77
     assert "check client_id, client_secret" in ended.error
     assert "Nothing was stored." in ended.error
     assert not path.exists() or not path.read_text()
@@ -165,7 +165,7 @@ def test_in_strict_validation_a_dry_run_fails_for_what_is_invalid(
     call: Run, singer: Singer, rehearsing: Json, path: Path
 ) -> None:
     ended = call(people(singer), rehearsing | {"validation": "strict"})
-    assert ended.code == 1
+    assert ended.code == 65
     assert "the value of city cannot be used (1)" in ended.error
     assert len(bodies_in(path)) == 2
 
@@ -173,11 +173,11 @@ def test_in_strict_validation_a_dry_run_fails_for_what_is_invalid(
 def test_a_full_disk_is_one_line(call: Run, singer: Singer, rehearsing: Json) -> None:
     many = [singer.record(f"ada{n}@example.com") for n in range(3000)]
     ended = call([singer.schema, *many], rehearsing | {"dry_run_path": "/dev/full"})
-    assert ended.code == 1
+    assert ended.code == 74
     assert "The bodies cannot be written (No space left on device)" in ended.error
     assert "dry_run_path" in ended.error
     ended = call(people(singer), rehearsing | {"dry_run_path": "/dev/full"})
-    assert ended.code == 1
+    assert ended.code == 74
     assert "The bodies cannot be written (No space left on device)" in ended.error
 
 
@@ -188,7 +188,7 @@ def test_the_input_cannot_be_the_file_that_the_bodies_are_written_to(
     before = path.read_bytes()
     ended = call(path, rehearsing)
     assert path.read_bytes() == before
-    assert ended.code == 1
+    assert ended.code == 78
     assert "The input is the file that dry_run_path names" in ended.error
 
 

@@ -283,7 +283,7 @@ def test_a_ledger_that_cannot_be_used_is_one_line_and_exit_1(
         # It is only read, and one that is not there knows of nobody.
         assert ended.code == 0
         return
-    assert ended.code == 1
+    assert ended.code == 78
     assert said in ended.error
     assert "hush-hush-password" not in ended.log
     assert ended.states == []

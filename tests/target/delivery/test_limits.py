@@ -57,7 +57,7 @@ def test_a_stream_map_that_fails_on_a_record_is_one_line(
         stream_maps = {"stream_maps": {"people": {"firstname": expression}}}
         ended = call(messages, server.settings | stream_maps)
         assert server.bodies == []
-    assert ended.code == 1
+    assert ended.code == 78
     assert "A stream map of stream people cannot be used on a record" in ended.error
     assert "check its expressions in stream_maps" in ended.error
     assert "Quackenbush" not in ended.log
@@ -77,7 +77,7 @@ def test_a_line_that_is_nested_too_deep_is_one_line(
     with loop_server() as server:
         ended = call([*messages, singer.state(2)], server.settings)
         assert set(server.people) == {"ada@example.com"}
-    assert ended.code == 1
+    assert ended.code == 65
     assert "ine 4" in ended.error
     assert len(ended.error) < 400
     assert "eve@" not in ended.log
@@ -97,7 +97,7 @@ def test_a_reply_that_is_nested_too_deep_is_tried_again_and_told_in_one_line(
     with loop_server(answer) as server:
         ended = call(messages, server.settings | {"max_retries": 1})
         sent = [body["email"] for body in server.bodies]
-    assert ended.code == 1
+    assert ended.code == 75
     assert sent.count("eve@example.com") == 2
     assert "attendee/store" in ended.error
     assert len(ended.error) < 400
@@ -148,11 +148,11 @@ def test_by_address_a_missing_parameter_ends_the_run(
     with loop_server(answer) as server:
         settings = server.settings | {"concurrency": 1}
         ended = call([singer.schema, eve, ada, singer.state(1)], settings)
-        assert ended.code == 1
+        assert ended.code == 78
         assert "check org_id, environment, the event code" in ended.error
         assert server.people == {}
         ended = call([singer.schema, ada, singer.state(1), eve], settings)
-    assert ended.code == 1
+    assert ended.code == 78
     assert ended.counts == {"read": 2, "stored": 1, "unfinished": 1}
     assert ended.states == [{"n": 1}]
 

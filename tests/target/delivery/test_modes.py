@@ -112,7 +112,7 @@ def test_without_a_file_for_them_the_absent_hold_the_state_back(
         singer.state(3),
     ]
     ended = call(messages, updating | {"rejects_path": None, "batch_size_rows": 1})
-    assert ended.code == 1
+    assert ended.code == 65
     assert f"{ABSENT.rstrip('.')} (1)" in ended.error
     assert ended.states[-1] == {"n": 1}
     assert there()["ada@example.com"]["lastname"] == "King"
@@ -141,7 +141,7 @@ def test_an_update_of_absent_people_only_fails_and_keeps_them(
 ) -> None:
     absent = [singer.record(f"eve{n}@example.com") for n in range(60)]
     ended = call([singer.schema, *absent], updating)
-    assert ended.code == 1
+    assert ended.code == 65
     assert f"{ABSENT.rstrip('.')} (60)" in ended.error
     assert len(rejects_of(updating)) == 60
     assert set(there()) == {"ada@example.com"}
@@ -165,7 +165,7 @@ def test_the_call_that_is_not_enabled_is_named(
 ) -> None:
     sandbox.store.deny("oauth-global", "attendee/update")
     ended = call([singer.schema, singer.record("ada@example.com")], updating)
-    assert ended.code == 1
+    assert ended.code == 77
     assert "no access to endpoint" in ended.error
     assert "attendee/update" in ended.error
 
@@ -181,5 +181,5 @@ def test_the_event_goes_along_with_an_update(call: Run, singer: Singer, script: 
 
 def test_no_other_mode_is_known(call: Run, singer: Singer, settings: Json) -> None:
     ended = call([singer.schema], settings | {"mode": "insert"})
-    assert ended.code == 1
+    assert ended.code == 78
     assert "Setting mode must be one of upsert, update" in ended.error

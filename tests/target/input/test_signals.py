@@ -118,7 +118,7 @@ def test_a_signal_while_a_failing_run_is_ending_cuts_no_request_off(
         sent = {body["email"] for body in server.bodies}
         assert len(sent) == 5
         assert set(server.people) == sent
-    assert process.returncode == 1
+    assert process.returncode == 65
     assert states_of(out) == [1]
     assert [record["email"] for record in records_of(rejects)] == ["nobody"]
     assert "10 read, 5 stored" in log

@@ -53,7 +53,7 @@ def test_each_profile_that_was_sent_has_its_line(
     began = datetime.now(UTC)
     people = [singer.record(f" Ada{n}@Example.com", firstname="Augusta") for n in range(7)]
     ended = call([singer.schema, *people, singer.record("nobody")], settings)
-    assert ended.code == 1
+    assert ended.code == 65
     found = lines(path)
     assert all(set(line) == NAMES for line in found)
     assert [line["identity"] for line in found] == [hashed(f"ada{n}@example.com") for n in range(7)]
@@ -96,7 +96,7 @@ def test_a_log_that_cannot_be_written_is_an_error_before_anything_is_sent(
 ) -> None:
     settings |= {"activation_log_path": str(tmp_path / "nowhere" / "log.jsonl")}
     ended = call([singer.schema, singer.record("ada@example.com")], settings)
-    assert ended.code == 1
+    assert ended.code == 78
     assert "activation_log_path" in ended.error
     assert sandbox.store.log() == []
 
@@ -142,7 +142,7 @@ def test_what_was_sent_without_an_outcome_is_in_it_too(
     with script(lambda *_: (503, {}, {})) as served:
         settings = served.settings | {"activation_log_path": str(path), "max_retries": 1}
         ended = call([singer.schema, singer.record("ada@example.com")], settings)
-    assert ended.code == 1
+    assert ended.code == 75
     (line,) = lines(path)
     assert re.fullmatch(r"[0-9a-f]{64}", line["identity"])
     assert line["outcome"] == "unfinished"

@@ -393,12 +393,12 @@ def test_more_rejects_than_allowed_stop_the_run(
     good = [singer.record("ada@example.com"), singer.state(1)]
     some = [singer.schema, *good, *(bad(n) for n in range(most)), singer.state(2)]
     ended = call(some, settings)
-    assert ended.code == (0 if is_kept or not most else 1)
+    assert ended.code == (0 if is_kept or not most else 65)
     assert "ore than max_rejects" not in ended.log
     path.unlink(missing_ok=True)
     rest = [message for n in range(1000) for message in (bad(n), singer.state(n + 3))]
     ended = call([*some, *rest], settings)
-    assert ended.code == 1
+    assert ended.code == 65
     assert f"More than max_rejects ({most}) records are not stored." in ended.error
     assert int(ended.summary.split()[1]) < 50
     marks = [state["n"] for state in ended.states]
@@ -413,12 +413,12 @@ def test_if_all_fail_the_run_fails_though_they_are_kept(
 ) -> None:
     messages = [singer.schema, *(singer.record(f"nobody {n}") for n in range(3)), singer.state(1)]
     ended = call(messages, keeping)
-    assert ended.code == 1
+    assert ended.code == 65
     assert f"no valid e-mail address (3). They are in {path}: {REPLAYED}" in ended.error
     assert len(records_of(path)) == 3
     refused = singer.record("eve@example.com", firstname="Refused")
     ended = call([singer.schema, refused], keeping)
-    assert ended.code == 1
+    assert ended.code == 65
     assert "check first that event_code" in ended.error
     assert len(records_of(path)) == 4
 
@@ -438,7 +438,7 @@ def test_a_hopeless_event_leaves_the_file_alone(
         for message in (singer.record(f"eve{n}@example.com", firstname="Refused"), singer.state(n))
     ]
     ended = call([singer.schema, *people], keeping | {"batch_size_rows": 1})
-    assert ended.code == 1
+    assert ended.code == 65
     assert "check first that event_code" in ended.error
     assert ended.states == []
     assert not path.exists()
@@ -485,7 +485,7 @@ def test_a_file_that_cannot_be_written_is_one_line_before_anything_is_sent(
 ) -> None:
     settings = served.settings | {setting: str(tmp_path / name)}
     ended = call(mixed(singer), settings | {"dry_run": setting == "dry_run_path"})
-    assert ended.code == 1
+    assert ended.code == 78
     assert f"Setting {setting} names no file that can be written" in ended.error
     assert ended.states == []
     assert not served.bodies
@@ -511,7 +511,7 @@ def test_the_file_that_rejects_are_added_to_cannot_be_the_input(
         link = tmp_path / "link"
         link.symlink_to(path)
         code, _, log = call(path if way == "argument" else link, keeping)
-    assert code == 1
+    assert code == 78
     assert "The input is the file that rejects_path names: give this run another one." in log
     assert len(log.splitlines()) == 1
     assert not served.bodies
@@ -524,7 +524,7 @@ def test_a_full_disk_is_one_line_and_no_state_passes_what_is_not_kept(
 ) -> None:
     settings = served.settings | {"rejects_path": "/dev/full", "batch_size_rows": size}
     ended = call(mixed(singer), settings)
-    assert ended.code == 1
+    assert ended.code == 74
     assert (
         "The rejects cannot be written (No space left on device): check rejects_path" in ended.error
     )
@@ -561,7 +561,7 @@ def test_a_disk_that_fills_up_in_the_middle_loses_nothing(
         )
 
     code, states, log = load(1, limit=30_000)
-    assert code == 1
+    assert code == 74
     assert log.count("| ERROR ") == 1
     assert "The rejects cannot be written (File too large): check rejects_path" in log
     reached = states[-1]["n"]

@@ -9,7 +9,7 @@ import stat
 import typing as t
 
 import pytest
-from rainfocus_client.errors import SettingsError
+from rainfocus_client.errors import FileError
 from target_rainfocus_attendees.models import Source
 from target_rainfocus_attendees.reports.rejects import Rejects
 
@@ -122,7 +122,7 @@ def test_all_are_kept_when_all_are_refused_and_too_many(
     messages = [singer.schema, *people, singer.state(1)]
     settings = served.settings | {"rejects_path": str(path), "max_rejects": 5}
     ended = call(messages, settings)
-    assert ended.code == 1
+    assert ended.code == 65
     assert "More than max_rejects (5) records are not stored" in ended.error
     assert f"They are in {path}" in ended.error
     rejected = ended.counts["rejected"]
@@ -146,7 +146,7 @@ def test_a_write_that_failed_is_made_again_under_its_schema(
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + space, before[1]))
-        with pytest.raises(SettingsError) as failed:
+        with pytest.raises(FileError) as failed:
             rejects.sync()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -171,7 +171,7 @@ def test_a_disk_too_full_for_the_activation_log_costs_nothing_else(
     eve = singer.record("eve@example.com", firstname="Refused")
     settings = {"rejects_path": str(path), "activation_log_path": "/dev/full"}
     ended = call([*messages, eve, singer.state(1)], served.settings | settings)
-    assert ended.code == 1
+    assert ended.code == 74
     assert "The activation log cannot be written (No space left on device)" in ended.error
     assert ended.counts == {"read": 3, "stored": 1, "invalid": 1, "rejected": 1}
     assert sorted(emails_in(path)) == ["eve@example.com", "nobody"]
@@ -189,7 +189,7 @@ def test_a_disk_too_full_for_the_activation_log_ends_a_long_run_where_it_can_be_
     with loop_server() as server:
         ended = call(messages, server.settings | settings | {"batch_size_rows": 50})
         stored = {int(email[3:].split("@")[0]) for email in server.people}
-    assert ended.code == 1
+    assert ended.code == 74
     assert "The activation log cannot be written (No space left on device)" in ended.error
     kept = {int(email[3:]) for email in emails_in(path)}
     assert ended.counts["stored"] == len(stored) > 0
