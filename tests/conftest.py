@@ -63,6 +63,26 @@ def _nothing_left_behind(
     assert told == []
 
 
+@pytest.fixture
+def structured(tmp_path: Path) -> dict[str, str]:
+    """The environment in which a plugin logs JSON lines, as under Meltano."""
+    path = tmp_path / "log.json"
+    formatter = {"()": "singer_sdk.logging.StructuredFormatter"}
+    handler = {"class": "logging.StreamHandler", "formatter": "x", "stream": "ext://sys.stderr"}
+    path.write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "disable_existing_loggers": False,
+                "formatters": {"x": formatter},
+                "handlers": {"x": handler},
+                "root": {"level": "INFO", "handlers": ["x"]},
+            }
+        )
+    )
+    return {"SINGER_SDK_LOG_CONFIG": str(path)}
+
+
 @dataclass(frozen=True)
 class Postgres:
     """Where the server answers; it trusts everybody on this machine."""

@@ -8,52 +8,70 @@ import traceback
 import typing as t
 from pathlib import Path
 
-from rainfocus_client.errors import ClosedPipeError, ExitCode, RainFocusError
+from rainfocus_client.errors import ClosedPipeError, ExitCode, FileError, RainFocusError
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
+    from rainfocus_client.report import RunReport
 
-def run_command(command: Callable[[], object], logger: logging.Logger) -> t.NoReturn:
+
+def run_command(
+    command: Callable[[], object], logger: logging.Logger, report: RunReport | None = None
+) -> t.NoReturn:
     """Run `command` and leave the process with one of `ExitCode`.
 
     The text of an error that is not ours may quote a record, so only its kind and place are
     shown.
+
+    Args:
+        command: What is run.
+        logger: Where a failure is told.
+        report: Written in the end.
     """
-    code: str | int | None
-    try:
-        code = _code(command)
-    except ClosedPipeError as error:
-        code = error.exit_code
-        logger.info("%s", error)
-    except RainFocusError as error:
-        code = error.exit_code
-        logger.error("%s", " ".join([str(error), *getattr(error, "__notes__", ())]))  # noqa: TRY400
-    except OSError as error:
-        code = ExitCode.FILES
-        logger.error("%s: %s.", error.filename or "Standard output", error.strerror)  # noqa: TRY400
-    except Exception as error:  # noqa: BLE001
-        code = ExitCode.UNEXPECTED
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        logger.error(  # noqa: TRY400
-            "Unexpected %s in %s, line %s. LOGLEVEL=debug shows the way there.",
-            type(error).__name__,
-            Path(place.filename).name,
-            place.lineno,
-        )
-        logger.debug("%s", "".join(traceback.format_tb(error.__traceback__)))
+    code, error = _outcome(command, logger)
+    if report:
+        try:
+            report.write(code, error)
+        except FileError as failure:
+            logger.error("%s", failure)  # noqa: TRY400
+            code = code or failure.exit_code
     _drop_unwritten()
     sys.exit(code)
 
 
-def _code(command: Callable[[], object]) -> str | int | None:
+def _outcome(command: Callable[[], object], logger: logging.Logger) -> tuple[int, str | None]:
+    """The code that the command ends with, and the failure as it was told."""
+    told = None
+    try:
+        code = _code(command)
+    except ClosedPipeError as error:
+        code, told = error.exit_code, str(error)
+        logger.info("%s", told)
+    except RainFocusError as error:
+        code, told = error.exit_code, " ".join([str(error), *getattr(error, "__notes__", ())])
+        logger.error("%s", told)  # noqa: TRY400
+    except OSError as error:
+        code, told = ExitCode.FILES, f"{error.filename or 'Standard output'}: {error.strerror}."
+        logger.error("%s", told)  # noqa: TRY400
+    except Exception as error:  # noqa: BLE001
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        file = Path(place.filename).name
+        code = ExitCode.UNEXPECTED
+        told = f"Unexpected {type(error).__name__} in {file}, line {place.lineno}."
+        logger.error("%s LOGLEVEL=debug shows the way there.", told)  # noqa: TRY400
+        logger.debug("%s", "".join(traceback.format_tb(error.__traceback__)))
+    return code, told
+
+
+def _code(command: Callable[[], object]) -> int:
     """The exit code that a command ends with, once all it has written is out."""
-    code: str | int | None = ExitCode.DONE
+    code: int = ExitCode.DONE
     try:
         command()
     except SystemExit as ended:
-        code = ended.code
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     if sys.stdout:
         sys.stdout.flush()
     return code

@@ -14,6 +14,8 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
+    from rainfocus_client.report import Traffic
+
 MAX_BACKOFF = 30.0
 """Seconds: the longest wait of our own choosing."""
 
@@ -23,8 +25,6 @@ MAX_RETRY_AFTER = 300.0
 
 SECONDS_BETWEEN_WARNINGS = 10.0
 
-Tell: t.TypeAlias = "t.Callable[[tenacity.RetryCallState], None]"
-
 
 class Policy(t.TypedDict):
     """Arguments for `tenacity.Retrying` and `tenacity.AsyncRetrying` alike."""
@@ -32,18 +32,34 @@ class Policy(t.TypedDict):
     stop: tenacity.stop.stop_base
     wait: t.Callable[[tenacity.RetryCallState], float]
     retry: tenacity.retry_if_exception_type
-    before_sleep: Tell
+    before_sleep: t.Callable[[tenacity.RetryCallState], None]
     reraise: bool
 
 
-def policy(max_retries: int, logger: logging.Logger) -> Policy:
+def policy(
+    max_retries: int, logger: logging.Logger, traffic: Traffic, *, tells_all: bool = True
+) -> Policy:
     """Retry `RetriableError`, at most `max_retries` times, and say so in the log.
 
     The last error is raised when the retries are used up.
-    """
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    Args:
+        max_retries: How often an action is tried again.
+        logger: Where retries are told.
+        traffic: Where they are counted.
+        tells_all: Whether each is told. Many workers meet the same fault at once: then it is
+            told once in some seconds.
+    """
+    silent_until = 0.0
+
+    def note(state: tenacity.RetryCallState) -> None:
+        nonlocal silent_until
         wait = state.next_action.sleep if state.next_action else 0.0
+        traffic.waited(wait)
+        now = time.monotonic()
+        if now < silent_until:
+            return
+        silent_until = 0.0 if tells_all else now + SECONDS_BETWEEN_WARNINGS
         logger.warning(
             "%s Trying again in %.1f s (attempt %d of %d).",
             _failure(state),
@@ -56,23 +72,9 @@ def policy(max_retries: int, logger: logging.Logger) -> Policy:
         stop=tenacity.stop_after_attempt(max_retries + 1),
         wait=_wait,
         retry=tenacity.retry_if_exception_type(RetriableError),
-        before_sleep=tell,
+        before_sleep=note,
         reraise=True,
     )
-
-
-def seldom(tell: Tell) -> Tell:
-    """As `tell`, but not again for some seconds: many workers meet the same fault at once."""
-    silent_until = 0.0
-
-    def tell_seldom(state: tenacity.RetryCallState) -> None:
-        nonlocal silent_until
-        now = time.monotonic()
-        if now >= silent_until:
-            silent_until = now + SECONDS_BETWEEN_WARNINGS
-            tell(state)
-
-    return tell_seldom
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import sys
 import typing as t
+from collections import Counter
 from functools import cached_property
 
 import click
-from rainfocus_client.auth import credentials_from_settings
-from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, SettingsError
 from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.declarations import settings_schema
@@ -80,21 +79,32 @@ class TapRainFocus(RainFocusPlugin, Tap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        tap = cls(
-            config=config.config if config else {},
-            parse_env_config=bool(config and config.parse_env),
+        tap = cls.from_command(
+            config,
             state=read_json_object("--state", _bytes(state)) if state else None,
             catalog=_read_catalog(_bytes(catalog)) if catalog else None,
         )
-        tap._check_endpoints()
-        tap._check_selection()
-        if not tap._selected:
-            tap.logger.warning("No stream is selected: nothing to do.")
-        if click.get_current_context().meta.get(_IS_TEST):
-            try_streams(tap._selected, tap.logger)
+        tap.run(is_test=bool(click.get_current_context().meta.get(_IS_TEST)))
+
+    def run(self, *, is_test: bool) -> None:
+        """Sync the selected streams, or try them.
+
+        Raises:
+            RainFocusError: A setting cannot be used, or RainFocus refuses or is away.
+        """
+        self._check_endpoints()
+        self._check_selection()
+        if not self._selected:
+            self.logger.warning("No stream is selected: nothing to do.")
+        self.report.numbers = self.numbers
+        if is_test:
+            try_streams(self._selected, self.logger)
             return
         gc.freeze()  # what is there now stays: the collector need not look at it again
-        tap.sync_all()
+        try:
+            self.sync_all()
+        finally:
+            self.logger.info("%s", self.summary(), extra=self.report.fields())
 
     @classmethod
     @override
@@ -123,19 +133,14 @@ class TapRainFocus(RainFocusPlugin, Tap):
     @override
     def state_writer(self) -> t.Any:
         """What writes the state of the streams."""
-        return EveryState(self.message_writer)
+        return EveryState(self.message_writer, self.report.state_written)
 
     @cached_property
     def downloader(self) -> Downloader:
         """What all streams read through."""
-        client = RainFocusClient(
-            Connection.from_settings(self.settings),
-            credentials_from_settings(self.settings),
-            timeout=self.settings.request_timeout,
-            requests_per_second=self.settings.requests_per_second,
-            user_agent=f"{self.name}/{self.plugin_version}",
-        )
-        return Downloader(client, self.settings.max_retries, self.logger)
+        user_agent = f"{self.name}/{self.plugin_version}"
+        client = RainFocusClient(self.settings, user_agent, self.report.traffic)
+        return Downloader(client, self.settings.max_retries, self.logger, self.report.traffic)
 
     @cached_property
     def shared_downloads(self) -> SharedDownloads:
@@ -147,13 +152,36 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """Leave at once: the last state written is the right one, and nothing waits to be."""
         sys.exit(128 + number)
 
-    def skip_denied(self, what: str, denial: EndpointDeniedError) -> None:
+    def numbers(self) -> dict[str, object]:
+        """What was read, for machines."""
+        return {
+            "events": self.settings.events,
+            "streams": {stream.name: {"read": stream.records_read} for stream in self._selected},
+            "reasons": [
+                {"stream": stream, "outcome": "refused", "reason": reason, "count": count}
+                for (stream, reason), count in self._refusals.items()
+            ],
+        }
+
+    def summary(self) -> str:
+        """What was read, for people."""
+        read = [f"{stream.records_read:,} {stream.name}" for stream in self._selected]
+        events = f" from {', '.join(self.settings.events)}" if self.settings.events else ""
+        return f"Read{events}: {', '.join(read) or 'nothing'}."
+
+    def skip_denied(self, stream: str, what: str, denial: EndpointDeniedError) -> None:
         """Go on without a stream, or one event of it, that the API profile may not read.
+
+        Args:
+            stream: Its name.
+            what: The same, with the event.
+            denial: Of RainFocus.
 
         Raises:
             EndpointDeniedError: There is nothing else to be read.
         """
         self._denied.add(what)
+        self._refusals[stream, str(denial)] += 1
         asked = len(self._asking) * max(len(self.settings.events), 1)
         if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
@@ -169,6 +197,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
     @cached_property
     def _denied(self) -> set[str]:
         return set()
+
+    @cached_property
+    def _refusals(self) -> Counter[tuple[str, str]]:
+        return Counter()
 
     @cached_property
     def _warned(self) -> set[str]:

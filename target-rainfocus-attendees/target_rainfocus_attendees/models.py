@@ -19,6 +19,11 @@ class Source(t.NamedTuple):
     schema: Message
     record: Message
 
+    @property
+    def stream(self) -> str:
+        """The stream it is of."""
+        return t.cast("str", self.record["stream"])
+
 
 class Outcome(StrEnum):
     """What becomes of a record; every one that is read ends as one of the first six."""

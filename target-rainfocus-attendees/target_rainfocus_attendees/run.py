@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from rainfocus_client.report import RunReport, Traffic
+
     from target_rainfocus_attendees.delivery.dispatcher import ProfileStore
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.input.checkpoints import State
@@ -50,6 +52,7 @@ class Run:
         write_state: Callable[[State], None],
         logger: logging.Logger,
         stop: Stop,
+        report: RunReport,
     ) -> None:
         """Send nothing yet.
 
@@ -58,6 +61,7 @@ class Run:
             write_state: Writes a state that is safe.
             logger: Where the run is told.
             stop: Heeded while this waits for something.
+            report: Gets the numbers of the run.
 
         Raises:
             SettingsError: A file cannot be opened.
@@ -67,6 +71,8 @@ class Run:
         self._summary = Summary(settings.event_code, dry_run=self._dry_run)
         rejects = settings.files.get("rejects_path")
         self._rejects = Rejects(rejects) if rejects else None
+        self._report = report
+        report.numbers = self._summary.numbers
         self._max_rejects = settings.max_rejects
         # Updates may miss many, all of them from the start, without a wrong event.
         self._event_check = EventCheck(is_needed=settings.mode == "upsert")
@@ -85,7 +91,7 @@ class Run:
             self._activations = ActivationLog(log) if log else None
             if self._activations:
                 opened.callback(self._activations.close)
-            self._dispatcher = _dispatcher(settings, ledger, stop)
+            self._dispatcher = _dispatcher(settings, ledger, stop, report.traffic)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> t.Self:
@@ -101,15 +107,15 @@ class Run:
         """End the run, as `end` does; a signal that comes when all is done is not heeded."""
         return self.end(failure)
 
-    def skip(self) -> None:
+    def skip(self, stream: str) -> None:
         """Take a record of a stream that is not loaded."""
-        self._summary.skipped()
+        self._summary.skipped(stream)
         self._progress()
 
-    def filter(self) -> None:
+    def filter(self, stream: str) -> None:
         """Take a record that a stream map filters out."""
-        self._summary.read()
-        self._summary.filtered()
+        self._summary.read(stream)
+        self._summary.filtered(stream)
         self._progress()
 
     def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
@@ -125,15 +131,15 @@ class Run:
                 are not stored.
         """
         number = self._checkpoints.record()
-        self._summary.read()
+        self._summary.read(source.stream)
         if not reader.may_send(record):
-            self._summary.filtered()
+            self._summary.filtered(source.stream)
             self._checkpoints.settled([number])
         else:
             try:
                 profile = reader.read(record)
             except InvalidProfileError as error:
-                self._summary.refused(Outcome.INVALID, str(error))
+                self._summary.refused(source.stream, Outcome.INVALID, str(error))
                 self._put_away(number, source, str(error), error.field)
             else:
                 if profile.dropped:
@@ -204,7 +210,7 @@ class Run:
             self._collect()
             for warning in self._summary.warnings():
                 self._logger.warning("%s", warning)
-            self._logger.info("%s", self._summary.line())
+            self._logger.info("%s", self._summary.line(), extra=self._report.fields())
             self._checkpoint()
 
     def _tell_not_stored(self) -> None:
@@ -257,10 +263,14 @@ class Run:
     def _collect(self) -> None:
         for delivered in self._dispatcher.delivered():
             if delivered.outcome is Outcome.REJECTED:
-                self._summary.refused(Outcome.REJECTED, delivered.receipt.reason)
+                (item,) = delivered.items
+                reason = delivered.receipt.reason
+                self._summary.refused(item.source.stream, Outcome.REJECTED, reason)
                 self._event_check.hold(delivered)
             elif delivered.items:
-                self._summary.sent(delivered.outcome, len(delivered.items))
+                self._summary.sent(
+                    delivered.outcome, [item.source.stream for item in delivered.items]
+                )
                 self._checkpoints.settled([item.number for item in delivered.items])
                 self._event_check.acquit()
             if self._activations:
@@ -302,12 +312,14 @@ class Run:
             self._activations.flush()
 
 
-def _dispatcher(settings: TargetSettings, ledger: Ledger | None, stop: Stop) -> Dispatcher | DryRun:
+def _dispatcher(
+    settings: TargetSettings, ledger: Ledger | None, stop: Stop, traffic: Traffic
+) -> Dispatcher | DryRun:
     if settings.dry_run:
-        return DryRun(settings, ledger, stop.heeded)
+        return DryRun(settings, ledger, stop.heeded, traffic)
 
     def open_store() -> ProfileStore:
-        store = AttendeeStore(settings)
+        store = AttendeeStore(settings, traffic)
         if not ledger:
             return store
         from target_rainfocus_attendees.delivery.deduplication import DeduplicatingStore  # noqa: PLC0415

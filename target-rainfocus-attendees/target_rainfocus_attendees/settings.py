@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.declarations import ConnectionSettings
@@ -168,6 +167,13 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
 class TargetSettings(ConnectionSettings):
     """The settings as attributes, once they are complete; see their descriptions above."""
 
+    file_settings = (
+        *ConnectionSettings.file_settings,
+        "rejects_path",
+        "dry_run_path",
+        "activation_log_path",
+    )
+
     event_code: str = ""
     mode: str
     identity: str
@@ -191,16 +197,6 @@ class TargetSettings(ConnectionSettings):
     def hashed(self) -> bool:
         """Whether a hash is sent in place of the e-mail address."""
         return self.identity == HASHED_EMAIL
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """The files that settings name, by the name of the setting."""
-        named = {
-            "rejects_path": self.rejects_path,
-            "dry_run_path": self.dry_run_path,
-            "activation_log_path": self.activation_log_path,
-        }
-        return {name: Path(path) for name, path in named.items() if path}
 
     @override
     def check(self) -> None:

@@ -50,10 +50,11 @@ class AttendeeSink(RecordSink):
         if missing := [key for key in self.key_properties if key not in record]:
             msg = f"A record of stream {self.stream_name} lacks its key {', '.join(missing)}."
             raise MissingKeyError(msg)
+        self.record_counter_metric.increment()
         if self._reader:
             self._run.record(record, self._reader, context["source"])
         else:
-            self._run.skip()
+            self._run.skip(context["source"].stream)
 
     def _make_reader(self, schema: Message) -> ProfileReader | None:
         if self._settings.streams and self.stream_name not in self._settings.streams:

@@ -70,7 +70,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @cached_property
     def run(self) -> Run:
         """The run that all sinks take part in."""
-        return Run(self.settings, self._put_out, self.logger, self._stop)
+        return Run(self.settings, self._put_out, self.logger, self._stop, self.report)
 
     @classmethod
     @override
@@ -82,29 +82,25 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         config: GivenSettings | None = None,
         file_input: t.IO[str] | None = None,
     ) -> None:
-        """Run the command: load the input, and end in good order however it ends."""
+        """Run the command."""
         if about:
             cls.print_about(about_format)
             return
-        target = cls(
-            config=config.config if config else {},
-            parse_env_config=bool(config and config.parse_env),
-        )
-        source = file_input or sys.stdin
-        target.check_input(source)
-        with target.run as run:
-            target.process_lines(t.cast("t.IO[str]", lines(source, target._stop, run.idle)))
-            target.process_endofpipe()
+        cls.from_command(config).load(file_input or sys.stdin)
 
-    def check_input(self, file: t.IO[str]) -> None:
-        """Check that the run does not read what it writes.
+    def load(self, file: t.IO[str]) -> None:
+        """Load the input, and end in good order however it ends.
 
         Raises:
             SettingsError: The input is a file that the run writes.
+            RainFocusError: Not all was loaded.
         """
         if name := named_by(self.settings.files, file):
             msg = f"The input is the file that {name} names: give this run another one."
             raise SettingsError(msg)
+        with self.run as run:
+            self.process_lines(t.cast("t.IO[str]", lines(file, self._stop, run.idle)))
+            self.process_endofpipe()
 
     @classmethod
     @override
@@ -140,7 +136,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
                 is_filtered = False
                 self.get_sink(stream_map.stream_alias).process_record(record, context)
         if is_filtered:
-            self.run.filter()
+            self.run.filter(stream)
 
     @staticmethod
     def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
@@ -154,8 +150,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         self._messages.assert_line_requires(message_dict, {"value"})
         self.run.state(message_dict["value"])
 
-    @staticmethod
-    def _put_out(state: Message) -> None:
+    def _put_out(self, state: Message) -> None:
         try:
             sys.stdout.write(f"{json.dumps(state)}\n")
             sys.stdout.flush()
@@ -163,6 +158,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         except (BrokenPipeError, AttributeError) as error:
             msg = "The next command in the pipe ended early: see its messages."
             raise FileError(msg) from error
+        self.report.state_written()
 
     @override
     def handle_signal(self, number: int, frame: FrameType | None) -> None:

@@ -22,6 +22,7 @@ from rainfocus_client.errors import (
     SettingsError,
     TokenRefusedError,
 )
+from rainfocus_client.report import Traffic
 from rainfocus_client.responses import endpoint_name, judge, judge_token
 from rainfocus_client.retry import MAX_RETRY_AFTER, parse_retry_after, policy
 
@@ -190,7 +191,9 @@ def waits(error: RainFocusError, max_retries: int = 4) -> list[float]:
     def fail() -> None:
         raise error
 
-    retrying = tenacity.Retrying(**policy(max_retries, logging.getLogger("x")), sleep=slept.append)
+    retrying = tenacity.Retrying(
+        **policy(max_retries, logging.getLogger("x"), Traffic()), sleep=slept.append
+    )
     with pytest.raises(type(error)):
         retrying(fail)
     return slept

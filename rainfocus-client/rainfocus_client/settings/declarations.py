@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,12 +104,26 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
         "title": "Request timeout",
         "description": "Seconds to wait for RainFocus to connect, and then to answer.",
     },
+    "summary_path": {
+        "type": ["string", "null"],
+        "title": "Summary",
+        "description": (
+            "File that gets one JSON object when the run ends, however it ends: counts by stream "
+            "and outcome, reasons, requests, exit code."
+        ),
+    },
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """The same settings as attributes, once they are complete; see their descriptions above."""
+    """The same settings as attributes, once they are complete; see their descriptions above.
+
+    Attributes:
+        file_settings: Those that name files which are written.
+    """
+
+    file_settings: t.ClassVar[tuple[str, ...]] = ("summary_path",)
 
     org_id: str = ""
     environment: str
@@ -122,6 +137,7 @@ class ConnectionSettings:
     requests_per_second: float | None = None
     max_retries: int
     request_timeout: float
+    summary_path: str | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, t.Any]) -> t.Self:
@@ -137,6 +153,12 @@ class ConnectionSettings:
     def connects(self) -> bool:
         """Whether a connection to RainFocus is wanted."""
         return True
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that settings name, by the name of the setting."""
+        named = ((name, getattr(self, name)) for name in self.file_settings)
+        return {name: Path(path) for name, path in named if path and isinstance(path, str)}
 
     def check(self) -> None:
         """Check what the JSON schema cannot say.

@@ -11,6 +11,7 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
 from rainfocus_client.command import run_command
 from rainfocus_client.errors import FileError, SettingsError
+from rainfocus_client.report import RunReport
 from rainfocus_client.singer.stream_maps import unusable
 
 if t.TYPE_CHECKING:
@@ -24,6 +25,7 @@ def run_plugin(
     other: Callable[[], object] | None = None,
 ) -> t.NoReturn:
     """Run the command line of a tap or target, or another of its commands; leave the process."""
+    report = RunReport(plugin.name, plugin.plugin_version)
 
     def command() -> None:
         wrong = _wrong_log_levels(plugin.variable_prefix())
@@ -35,11 +37,11 @@ def run_plugin(
             msg = "Standard output is closed: there is nowhere to write to."
             raise FileError(msg)
         try:
-            (other or cli)()
+            other() if other else cli(obj=report)
         except (MapExpressionError, StreamMapConfigError) as error:
             raise unusable() from error
 
-    run_command(command, plugin.logger)
+    run_command(command, plugin.logger, report)
 
 
 def _wrong_log_levels(prefix: str) -> list[str]:

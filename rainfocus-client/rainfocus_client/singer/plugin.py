@@ -10,17 +10,18 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import click
+from singer_sdk.logging import StructuredFormatter
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
+from rainfocus_client.report import RunReport
 from rainfocus_client.settings.preparation import check_completely, complete_settings
 from rainfocus_client.settings.sources import environment_settings, read_config_files
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
-
-    import click
 
     from rainfocus_client.settings.declarations import ConnectionSettings
 
@@ -45,6 +46,7 @@ class RainFocusPlugin(PluginBase):
 
     Attributes:
         settings: What `config` holds, as attributes.
+        report: What the run comes to, in numbers.
     """
 
     settings_class: t.ClassVar[type[ConnectionSettings]]
@@ -55,6 +57,7 @@ class RainFocusPlugin(PluginBase):
         config: Mapping[str, t.Any] | None = None,
         parse_env_config: bool = False,
         validate_config: bool = True,
+        report: RunReport | None = None,
         **others: t.Any,  # noqa: ANN401
     ) -> None:
         """Set up the plugin.
@@ -63,6 +66,7 @@ class RainFocusPlugin(PluginBase):
             config: What the user gave.
             parse_env_config: Whether environment variables and `.env` count, too.
             validate_config: Whether the settings have to be good enough to run with.
+            report: Of the run, if this is one.
             others: As for `Tap` or `Target`.
 
         Raises:
@@ -75,6 +79,9 @@ class RainFocusPlugin(PluginBase):
             given |= environment_settings(schema, self.variable_prefix())
         config = complete_settings(given, schema)
         self.settings = self.settings_class.from_config(config)
+        self.report = report or RunReport(self.name, self.plugin_version)
+        if report and (path := self.settings.files.get("summary_path")):
+            report.begin(path)
         if validate_config:
             prefix = self.variable_prefix()
             check_completely(config, self.settings, schema, prefix, self.logger)
@@ -83,9 +90,27 @@ class RainFocusPlugin(PluginBase):
             if threading.current_thread() is threading.main_thread():
                 for number in SIGNALS:
                     signal.signal(number, self.handle_signal)
-        if not self.metrics_logger.isEnabledFor(logging.DEBUG):
-            # The plugin's own lines say the same.
+        if not (_logs_structured() or self.metrics_logger.isEnabledFor(logging.DEBUG)):
+            # They are for machines; to people the plugin's own lines say the same.
             self.metrics_logger.setLevel(logging.WARNING)
+
+    @classmethod
+    def from_command(cls, given: GivenSettings | None, **others: t.Any) -> t.Self:  # noqa: ANN401
+        """Set up the plugin for the run that the command line asks for.
+
+        Args:
+            given: From `--config`.
+            others: As for `Tap` or `Target`.
+
+        Raises:
+            SettingsError: The settings are not good enough.
+        """
+        return cls(
+            config=given.config if given else {},
+            parse_env_config=bool(given and given.parse_env),
+            report=click.get_current_context().find_object(RunReport),
+            **others,
+        )
 
     @classmethod
     def variable_prefix(cls) -> str:
@@ -121,6 +146,12 @@ def _sound(schema: t.Any) -> t.Any:  # noqa: ANN401
         else _sound(value)
         for key, value in schema.items()
     }
+
+
+def _logs_structured() -> bool:
+    """Whether the log is one of JSON lines, such as Meltano asks for."""
+    handlers = logging.getLogger().handlers
+    return any(isinstance(handler.formatter, StructuredFormatter) for handler in handlers)
 
 
 def _given(_: click.Context, __: click.Parameter, paths: tuple[str, ...]) -> GivenSettings:

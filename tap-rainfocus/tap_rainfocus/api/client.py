@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import requests
 import urllib3
-from rainfocus_client.auth import ApiProfile, TokenKeeper
+from rainfocus_client.auth import ApiProfile, TokenKeeper, credentials_from_settings
+from rainfocus_client.connection import Connection
 from rainfocus_client.errors import SettingsError, UnreachableError
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.responses import judge_token
@@ -22,8 +23,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyrate_limiter import Limiter
-    from rainfocus_client.auth import Credentials, OAuth, Token
-    from rainfocus_client.connection import Connection
+    from rainfocus_client.auth import OAuth, Token
+    from rainfocus_client.report import Traffic
+    from rainfocus_client.settings.declarations import ConnectionSettings
 
 READ_AT_ONCE = 1 << 20
 """Bytes; requests' own slices of 10 KiB take longer than the network."""
@@ -47,31 +49,23 @@ class Answer:
 class RainFocusClient:
     """Sends requests with credentials, within the rate limit. Safe to use from threads."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        credentials: Credentials,
-        *,
-        timeout: float,
-        requests_per_second: float | None,
-        user_agent: str,
-    ) -> None:
+    def __init__(self, settings: ConnectionSettings, user_agent: str, traffic: Traffic) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
-            connection: Where to call.
-            credentials: Who is calling.
-            timeout: Seconds to wait for a connection, and then for an answer.
-            requests_per_second: Ceiling over everything this client sends; None for none.
+            settings: Complete and checked.
             user_agent: The User-Agent header.
+            traffic: Counts the requests.
         """
-        self._connection = connection
-        self._credentials = credentials
-        self._timeout = timeout
-        self._limiter = _limiter(requests_per_second) if requests_per_second else None
+        self._connection = Connection.from_settings(settings)
+        self._credentials = credentials_from_settings(settings)
+        self._timeout = settings.request_timeout
+        rate = settings.requests_per_second
+        self._limiter = _limiter(rate) if rate else None
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._trace = uuid4().hex
+        self._traffic = traffic
         self._tokens = TokenKeeper(self._fetch_token)
 
     def get(self, call: str, params: Params, *, refused: str | None = None) -> Answer:
@@ -109,6 +103,8 @@ class RainFocusClient:
         if self._limiter:
             self._limiter.try_acquire("rainfocus")
         host = urlsplit(url).netloc
+        began = time.monotonic()
+        sent, body = 0, b""
         try:
             with self._session.request(
                 method,
@@ -120,6 +116,7 @@ class RainFocusClient:
                 stream=True,
                 **content,
             ) as response:
+                sent = len(response.request.body or b"")
                 body = self._read(response.raw)
                 return Answer(response.status_code, response.headers, body, token)
         except requests.exceptions.SSLError as error:
@@ -140,6 +137,9 @@ class RainFocusClient:
         except OSError as error:
             msg = "The CA bundle cannot be read: check REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
             raise SettingsError(msg) from error
+        finally:
+            seconds = time.monotonic() - began
+            self._traffic.asked(seconds=seconds, sent=sent, received=len(body))
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> bytes:
         """The whole body, in pieces as they come, so that a dripping server is noticed."""

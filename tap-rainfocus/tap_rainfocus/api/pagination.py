@@ -19,6 +19,8 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
 
+    from rainfocus_client.report import Traffic
+
     from tap_rainfocus.api.client import Answer, Params, RainFocusClient
 
 
@@ -30,11 +32,16 @@ TO_SEND = 0.002
 class Downloader:
     """Makes downloads, all with the same client and patience."""
 
-    def __init__(self, client: RainFocusClient, max_retries: int, logger: logging.Logger) -> None:
-        """Try passing faults again `max_retries` times, and say so in the log."""
+    def __init__(
+        self,
+        client: RainFocusClient,
+        max_retries: int,
+        logger: logging.Logger,
+        traffic: Traffic,
+    ) -> None:
+        """Try passing faults again `max_retries` times, say so in the log, and count it."""
         self._client = client
-        self._policy = policy(max_retries, logger)
-        self.retries = 0
+        self._policy = policy(max_retries, logger, traffic)
 
     def pages(self, call: str, params: Params, records_key: str) -> Iterator[Page]:
         """Every page of a download; the next one is under way while the caller works on the last.
@@ -86,11 +93,7 @@ class Downloader:
                 raise UncertainEndError(msg)
             return page
 
-        retrying = tenacity.Retrying(**self._policy)
-        try:
-            return retrying(attempt)
-        finally:
-            self.retries += retrying.statistics["attempt_number"] - 1
+        return tenacity.Retrying(**self._policy)(attempt)
 
 
 class _Ahead:

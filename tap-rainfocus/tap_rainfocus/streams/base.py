@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import RecordMessage
 
     from tap_rainfocus.api.pages import Page, Record
@@ -49,6 +50,7 @@ class TapStream(Stream):
     primary_keys = ("_id",)
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
     is_trial = False
+    records_read = 0
 
     def __init__(self, tap: TapRainFocus, schema: dict[str, t.Any]) -> None:
         """Set up the stream.
@@ -90,6 +92,10 @@ class TapStream(Stream):
         if not write_messages or not self._goes_out_as_it_is:
             yield from super()._sync_records(context, write_messages=write_messages)
             return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            self._write_pages(context, counter)
+
+    def _write_pages(self, context: Context | None, counter: Counter) -> None:
         writer = t.cast("PageWriter", self.tap.message_writer)
         partitions: Sequence[Context | None] = [context] if context else self.partitions or (None,)
         for partition in partitions:
@@ -105,7 +111,9 @@ class TapStream(Stream):
                 if self.is_sorted and since_state >= self.STATE_MSG_FREQUENCY:
                     self.tap.state_writer.write_state(self.tap_state)
                     since_state = 0
-                since_state += writer.write_records(self.name, page, datetime.now(UTC))
+                written = writer.write_records(self.name, page, datetime.now(UTC))
+                since_state += written
+                counter.increment(written)
             self.state_manager.finalize_state(self.get_context_state(partition))
             self.tap.state_writer.write_state(self.tap_state)
 
@@ -196,7 +204,7 @@ class RainFocusStream(TapStream):
         try:
             with (
                 _suspecting(event),
-                Progress(what, self.logger, self.tap.downloader) as progress,
+                Progress(what, self.logger, self.tap.report.traffic) as progress,
             ):
                 for number, page in enumerate(self._pages(event, context)):
                     if number == 0:
@@ -206,7 +214,7 @@ class RainFocusStream(TapStream):
         except EndpointDeniedError as denial:
             if progress.pages or self.is_trial:
                 raise
-            self.tap.skip_denied(what, denial)
+            self.tap.skip_denied(self.name, what, denial)
             return
         except UncertainEndError as uncertain:
             self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
@@ -221,6 +229,7 @@ class RainFocusStream(TapStream):
         for raw in page.records:
             for part in self.parts(raw):
                 progress.records += 1
+                self.records_read += 1
                 yield self._record(part, event, clock)
 
     def parts(self, raw: Record) -> Iterable[Record]:

@@ -93,6 +93,7 @@ class ExperienceEvents(TapStream):
             while rows := [row for row in inbox.read(after, ROWS_AT_ONCE) if row.sequence <= last]:
                 after = rows[-1].sequence
                 count += len(rows)
+                self.records_read += len(rows)
                 yield rows
         self._move_bookmark(last)
         self.logger.info(

@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
     import logging
     from types import TracebackType
 
-    from tap_rainfocus.api.pagination import Downloader
+    from rainfocus_client.report import Traffic
 
 INTERVAL = 5.0
 """Seconds between two lines about one download."""
@@ -28,15 +28,15 @@ class Progress:
         self,
         what: str,
         logger: logging.Logger | logging.LoggerAdapter[t.Any],
-        downloader: Downloader,
+        traffic: Traffic,
     ) -> None:
         """Get ready to tell about `what`."""
         self.records = 0
         self.pages = 0
         self._what = what
         self._logger = logger
-        self._downloader = downloader
-        self._retries_before = downloader.retries
+        self._traffic = traffic
+        self._retries_before = traffic.retries
         self._began = time.monotonic()
         self._ended = threading.Event()
 
@@ -68,5 +68,5 @@ class Progress:
             extent,
             self.records / max(time.monotonic() - self._began, 0.001),
             self.pages,
-            self._downloader.retries - self._retries_before,
+            self._traffic.retries - self._retries_before,
         )

@@ -13,7 +13,7 @@ from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from singer_sdk.io_base import GenericSingerWriter
@@ -53,15 +53,19 @@ class EveryState:
         is_muted: Whether nothing is written.
     """
 
-    def __init__(self, writer: GenericSingerWriter[t.Any, t.Any]) -> None:
-        """Write with this writer."""
+    def __init__(
+        self, writer: GenericSingerWriter[t.Any, t.Any], written: Callable[[], None]
+    ) -> None:
+        """Write with this writer, and call `written` each time."""
         self.is_muted = False
         self._writer = writer
+        self._written = written
 
     def write_state(self, state: dict[str, t.Any]) -> None:
         """Write a STATE message."""
         if not self.is_muted:
             self._writer.write_message(StateMessage(state))
+            self._written()
 
 
 def _write(lines: bytes, *, flush: bool) -> None:

@@ -18,7 +18,7 @@ from rainfocus_client.errors import (
     TokenRefusedError,
 )
 from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_code
-from rainfocus_client.retry import parse_retry_after, policy, seldom
+from rainfocus_client.retry import parse_retry_after, policy
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
@@ -28,6 +28,8 @@ from target_rainfocus_attendees.delivery.transport import Transport
 from target_rainfocus_attendees.models import Outcome, Receipt
 
 if t.TYPE_CHECKING:
+    from rainfocus_client.report import Traffic
+
     from target_rainfocus_attendees.delivery.auth import Headers
     from target_rainfocus_attendees.delivery.transport import Response
     from target_rainfocus_attendees.mapping.profiles import Fields
@@ -48,15 +50,20 @@ logger = logging.getLogger(PACKAGE)
 class AttendeeStore:
     """Writes profiles, matched by e-mail address, into an event."""
 
-    def __init__(self, settings: TargetSettings) -> None:
-        """Read the settings; to be made inside the loop that uses it."""
+    def __init__(self, settings: TargetSettings, traffic: Traffic) -> None:
+        """Read the settings; to be made inside the loop that uses it.
+
+        Args:
+            settings: Complete and checked.
+            traffic: Counts the requests.
+        """
         connection = Connection.from_settings(settings)
         most = settings.concurrency
-        retries = policy(settings.max_retries, logger)
         self._transport = Transport(
             connections=most,
             timeout=settings.request_timeout,
-            policy=retries | {"before_sleep": seldom(retries["before_sleep"])},
+            policy=policy(settings.max_retries, logger, traffic, tells_all=False),
+            traffic=traffic,
         )
         credentials = credentials_from_settings(settings)
         self._authorization = Authorization(credentials, connection.token_url, self._transport)

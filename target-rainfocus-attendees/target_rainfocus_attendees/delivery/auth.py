@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import typing as t
+from urllib.parse import urlencode
 
 from rainfocus_client.auth import OAuth, TokenKeeper
 from rainfocus_client.responses import judge_token
@@ -15,6 +16,8 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.delivery.transport import Transport
 
 Headers: t.TypeAlias = dict[str, str]
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Authorization:
@@ -56,7 +59,8 @@ class Authorization:
 
     async def _exchange(self) -> Token:
         request: TokenRequest = t.cast("OAuth", self._credentials).token_request(self._token_url)
-        reply = await self._transport.post(URL(request.url), request.form, request.headers)
+        body = urlencode(request.form).encode()
+        reply = await self._transport.post(URL(request.url), body, request.headers | FORM)
         return judge_token(reply.status, reply.body, reply.headers)
 
 

@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from rainfocus_client.report import Traffic
+
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.models import Item
     from target_rainfocus_attendees.settings import TargetSettings
@@ -35,6 +37,7 @@ class DryRun:
         settings: TargetSettings,
         ledger: Ledger | None,
         signals_heeded: Callable[[], AbstractContextManager[None]],
+        traffic: Traffic,
     ) -> None:
         """Do nothing yet.
 
@@ -42,12 +45,14 @@ class DryRun:
             settings: As for `AttendeeStore`.
             ledger: Read, to tell who is unchanged; never written.
             signals_heeded: In it a signal ends the run at once; for the wait for the token.
+            traffic: Counts the request for it.
         """
         self._settings = settings
         self._ledger = ledger
         self._bodies: t.BinaryIO | None = None
         self._path = settings.files.get("dry_run_path")
         self._signals_heeded = signals_heeded
+        self._traffic = traffic
         self._begun = False
         self._waiting: list[Item] = []
         self._delivered: list[Delivered] = []
@@ -114,7 +119,7 @@ class DryRun:
             self._bodies = os.fdopen(descriptor, "wb")
 
     async def _sign_in(self) -> None:
-        async with AttendeeStore(self._settings):
+        async with AttendeeStore(self._settings, self._traffic):
             """Only get a token."""
 
     def _known(self, items: list[Item]) -> list[bool]:

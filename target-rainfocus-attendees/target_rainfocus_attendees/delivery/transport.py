@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import typing as t
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from target_rainfocus_attendees import PACKAGE
 if t.TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from rainfocus_client.report import Traffic
     from rainfocus_client.retry import Policy
 
 T = t.TypeVar("T")
@@ -48,13 +50,16 @@ class Response:
 class Transport:
     """A pool of connections that all retries, waits and faults go through."""
 
-    def __init__(self, *, connections: int, timeout: float, policy: Policy) -> None:
+    def __init__(
+        self, *, connections: int, timeout: float, policy: Policy, traffic: Traffic
+    ) -> None:
         """Open no connection yet.
 
         Args:
             connections: How many may be open at a time.
             timeout: Seconds to wait for a connection, and then for an answer.
             policy: When to try again.
+            traffic: Counts the requests.
         """
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections),
@@ -65,6 +70,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._policy = policy
+        self._traffic = traffic
         self._proxies: dict[URL, Proxy] = {}
         self._halted = asyncio.Event()
 
@@ -109,10 +115,8 @@ class Transport:
         if self._halted.is_set():
             raise HaltedError
 
-    async def post(
-        self, url: URL, data: bytes | dict[str, str], headers: dict[str, str]
-    ) -> Response:
-        """Send `data` once.
+    async def post(self, url: URL, body: bytes, headers: dict[str, str]) -> Response:
+        """Send `body` once.
 
         Raises:
             UnreachableError: No answer came.
@@ -120,9 +124,11 @@ class Transport:
         """
         if self._halted.is_set():
             raise HaltedError
+        began = time.monotonic()
+        content = b""
         try:
             async with self._session.post(
-                url, data=data, headers=headers, allow_redirects=False, **self._proxy(url)
+                url, data=body, headers=headers, allow_redirects=False, **self._proxy(url)
             ) as response:
                 content = await response.read()
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
@@ -132,6 +138,9 @@ class Transport:
                 "check api_url, token_url and the network."
             )
             raise UnreachableError(msg) from error
+        finally:
+            seconds = time.monotonic() - began
+            self._traffic.asked(seconds=seconds, sent=len(body), received=len(content))
         return Response(response.status, parse_body(content), response.headers)
 
     def _proxy(self, url: URL) -> Proxy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections import Counter
+from collections import Counter, defaultdict
 
 from target_rainfocus_attendees.models import Outcome
 
@@ -20,6 +20,8 @@ class Summary:
 
     def __init__(self, event_code: str, *, dry_run: bool) -> None:
         """Start counting, and the clock."""
+        self._event_code = event_code
+        self._dry_run = dry_run
         self._title = f"Attendee Store {event_code}"
         if dry_run:
             self._title = f"Dry run, nothing was sent to {self._title}"
@@ -27,7 +29,8 @@ class Summary:
         self._started = time.monotonic()
         self._read = 0
         self._counts: Counter[Outcome] = Counter()
-        self._reasons: Counter[tuple[Outcome, str]] = Counter()
+        self._by_stream: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._reasons: Counter[tuple[str, Outcome, str]] = Counter()
         self._dropped: Counter[str] = Counter()
         self._skipped = 0
 
@@ -56,33 +59,41 @@ class Summary:
         """Whether all that was sent was rejected."""
         return bool(self._counts[Outcome.REJECTED]) and not self.succeeded
 
-    def read(self) -> None:
+    def read(self, stream: str) -> None:
         """Count a record."""
         self._read += 1
+        self._by_stream[stream]["read"] += 1
 
     def dropped(self, fields: Iterable[str]) -> None:
         """Count fields that had to be left out of a record."""
         self._dropped.update(fields)
 
-    def skipped(self) -> None:
+    def skipped(self, stream: str) -> None:
         """Count a record of a stream that is not loaded."""
-        self._read += 1
+        self.read(stream)
         self._skipped += 1
-        self._counts[Outcome.FILTERED] += 1
+        self._count(stream, Outcome.FILTERED)
 
-    def filtered(self) -> None:
+    def filtered(self, stream: str) -> None:
         """Count a record, read before, that is not to be sent."""
-        self._counts[Outcome.FILTERED] += 1
+        self._count(stream, Outcome.FILTERED)
 
-    def sent(self, outcome: Outcome, records: int) -> None:
-        """Count records that went as one profile, which is `stored` or `unchanged`."""
-        self._counts[outcome] += 1
-        self._counts[Outcome.MERGED] += records - 1
+    def sent(self, outcome: Outcome, streams: list[str]) -> None:
+        """Count records that went as one profile, which is `stored` or `unchanged`.
 
-    def refused(self, outcome: Outcome, reason: str) -> None:
+        Args:
+            outcome: Of the profile.
+            streams: That of each record, the last of which gave the profile its name.
+        """
+        *merged, last = streams
+        for stream in merged:
+            self._count(stream, Outcome.MERGED)
+        self._count(last, outcome)
+
+    def refused(self, stream: str, outcome: Outcome, reason: str) -> None:
         """Count a record that is `invalid` or `rejected`."""
-        self._counts[outcome] += 1
-        self._reasons[outcome, reason.rstrip(".")] += 1
+        self._count(stream, outcome)
+        self._reasons[stream, outcome, reason.rstrip(".")] += 1
 
     def line(self) -> str:
         """What a run comes to."""
@@ -115,7 +126,7 @@ class Summary:
         """One line for each reason why records were not stored, the most frequent first."""
         return [
             f"{count:,} {outcome}: {reason}."
-            for (outcome, reason), count in self._reasons.most_common()
+            for (outcome, reason), count in self._reasons_of_all().most_common()
         ]
 
     def failure(self) -> str:
@@ -124,9 +135,39 @@ class Summary:
             return ""
         counts = self._counts
         reasons = "; ".join(
-            f"{reason} ({count:,})" for (_, reason), count in self._reasons.most_common()
+            f"{reason} ({count:,})" for (_, reason), count in self._reasons_of_all().most_common()
         )
         return (
             f"{self.not_stored:,} records were not stored ({counts[Outcome.INVALID]:,} invalid, "
             f"{counts[Outcome.REJECTED]:,} rejected): {reasons}."
         )
+
+    def numbers(self) -> dict[str, object]:
+        """The same for machines: counts by stream and outcome, reasons, fields left out."""
+        return {
+            "events": [self._event_code],
+            "dry_run": self._dry_run,
+            "streams": {
+                stream: {
+                    "read": counts["read"],
+                    **{str(outcome): counts[outcome] for outcome in OUTCOMES},
+                    "unfinished": 2 * counts["read"] - counts.total(),
+                }
+                for stream, counts in self._by_stream.items()
+            },
+            "reasons": [
+                {"stream": stream, "outcome": outcome, "reason": reason, "count": count}
+                for (stream, outcome, reason), count in self._reasons.most_common()
+            ],
+            "left_out": dict(self._dropped),
+        }
+
+    def _count(self, stream: str, outcome: Outcome) -> None:
+        self._counts[outcome] += 1
+        self._by_stream[stream][outcome] += 1
+
+    def _reasons_of_all(self) -> Counter[tuple[Outcome, str]]:
+        found: Counter[tuple[Outcome, str]] = Counter()
+        for (_, outcome, reason), count in self._reasons.items():
+            found[outcome, reason] += count
+        return found
