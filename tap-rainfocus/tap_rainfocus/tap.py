@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gc
 import sys
 import typing as t
@@ -14,6 +15,7 @@ from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.settings.sources import read_json_object
 from rainfocus_client.singer.plugin import RainFocusPlugin
+from rainfocus_client.singer.stream_maps import mapped_streams
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
@@ -31,7 +33,7 @@ from tap_rainfocus.streams.experience_events import ExperienceEvents
 from tap_rainfocus.streams.writer import EveryState, PageWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import FrameType
 
     from rainfocus_client.singer.plugin import GivenSettings
@@ -92,7 +94,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
         Raises:
             RainFocusError: A setting cannot be used, or RainFocus refuses or is away.
         """
-        self._check_endpoints()
+        polled = [str(vars(stream)["name"]) for stream in STREAMS]
+        _check_names("endpoints", self.settings.endpoints, polled)
+        streams = [*polled, ExperienceEvents.name]
+        _check_names("stream_maps", mapped_streams(self.config), streams)
         self._check_selection()
         if not self._selected:
             self.logger.warning("No stream is selected: nothing to do.")
@@ -100,7 +105,16 @@ class TapRainFocus(RainFocusPlugin, Tap):
         if is_test:
             try_streams(self._selected, self.logger)
             return
+        for stream in self._selected:
+            stream.check()
         gc.freeze()  # what is there now stays: the collector need not look at it again
+        try:
+            self._sync()
+        except SystemExit as stop:
+            self.logger.error("Stopped by a signal (exit code %s).", stop.code)  # noqa: TRY400
+            raise
+
+    def _sync(self) -> None:
         try:
             self.sync_all()
         finally:
@@ -216,20 +230,6 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """The selected streams that ask RainFocus."""
         return [stream for stream in self._selected if isinstance(stream, RainFocusStream)]
 
-    def _check_endpoints(self) -> None:
-        """Check that setting `endpoints` names streams.
-
-        Raises:
-            SettingsError: `endpoints` names something that is no stream.
-        """
-        streams = [str(vars(stream)["name"]) for stream in STREAMS]
-        if unknown := sorted(self.settings.endpoints.keys() - set(streams)):
-            msg = (
-                f"Setting endpoints names {', '.join(unknown)}: "
-                f"the streams are {', '.join(streams)}."
-            )
-            raise SettingsError(msg)
-
     def _check_selection(self) -> None:
         """Check that there are the settings that the selected streams need.
 
@@ -252,18 +252,32 @@ class TapRainFocus(RainFocusPlugin, Tap):
                 check_settings(dict(self.config), self.config_jsonschema, self.variable_prefix())
 
 
+def _check_names(setting: str, patterns: Iterable[str], streams: Sequence[str]) -> None:
+    """Check that a setting names streams.
+
+    Raises:
+        SettingsError: It names something that is no stream.
+    """
+    if unknown := sorted(name for name in patterns if not fnmatch.filter(streams, name)):
+        msg = f"Setting {setting} names {', '.join(unknown)}: the streams are {', '.join(streams)}."
+        raise SettingsError(msg)
+
+
 def _bytes(file: t.IO[str]) -> bytes:
     """The content, which is UTF-8 whatever the locale says."""
     return t.cast("t.TextIO", file).buffer.read()
 
 
 def _read_catalog(content: bytes) -> Catalog:
-    catalog = read_json_object("--catalog", content)
+    entries = read_json_object("--catalog", content)
     try:
-        return Catalog.from_dict(catalog)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = "--catalog is not a Singer catalog: make one with --discover."
-        raise SettingsError(msg) from error
+        catalog = Catalog.from_dict(entries)
+        if all(entry.schema.to_dict() for entry in catalog.values()):
+            return catalog
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    msg = "--catalog is not a Singer catalog: make one with --discover."
+    raise SettingsError(msg)
 
 
 def _has_bookmarks(state: dict[str, t.Any]) -> bool:

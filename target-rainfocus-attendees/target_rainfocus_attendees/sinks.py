@@ -106,6 +106,8 @@ class AttendeeSink(RecordSink):
         lack = f"Stream {self.stream_name} has no e-mail field"
         if dotted:
             lack = f"{lack} {dotted}, which field_map names"
+        elif EMAIL in self._settings.field_map:
+            lack = f"{lack}, since field_map leaves it out"
         elif EMAIL in find_columns(schema, {}, hashed=True):
             lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
         if self._settings.streams:

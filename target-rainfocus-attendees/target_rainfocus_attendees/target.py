@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import sys
 import typing as t
@@ -10,7 +11,7 @@ from functools import cached_property
 from rainfocus_client.errors import FileError, SettingsError
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.singer.plugin import RainFocusPlugin
-from rainfocus_client.singer.stream_maps import unusable_on_a_record
+from rainfocus_client.singer.stream_maps import mapped_streams, unusable_on_a_record
 from singer_sdk import Target
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
@@ -117,6 +118,10 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         for stream in self.settings.streams:
             if not self.sink_exists(stream):
                 self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
+        for name in sorted(mapped_streams(self.config)):
+            if not fnmatch.filter(self._messages.schemas, name):
+                absent = "Stream %s, which stream_maps names, is not in the input."
+                self.logger.warning(absent, name)
         self.run.end()
 
     @override

@@ -121,6 +121,11 @@ BAD_FILES = {
         "The state has no bookmarks",
     ),
     "catalog not JSON": ("--catalog", "", "--catalog is not one JSON object"),
+    "catalog without schemas": (
+        "--catalog",
+        '{"streams": [{"stream": "attendees", "tap_stream_id": "attendees"}]}',
+        "make one with --discover",
+    ),
     "catalog of something": ("--catalog", '{"streams": [1]}', "make one with --discover"),
 }
 
@@ -203,6 +208,14 @@ def test_a_setting_that_is_like_no_other_is_told(run_tap: TapRunner, settings: S
     assert run.code == 0
     assert "Setting colour is not known and has no effect" in run.log
     assert "No stream is selected" in run.log
+
+
+def test_a_map_for_a_stream_that_does_not_exist(run_tap: TapRunner, settings: Settings) -> None:
+    maps = {"atendees": {"x": "1"}, "lead*": {"y": "2"}, "copy": {"__source__": "sessions"}}
+    run = run_tap(settings | {"stream_maps": maps})
+    assert run.code == 78
+    assert "stream_maps names atendees: the streams are attendees, sessions" in run.errors[0]
+    assert run.output == ""
 
 
 def test_endpoints_of_a_stream_that_does_not_exist(run_tap: TapRunner, settings: Settings) -> None:

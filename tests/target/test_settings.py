@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
+from rainfocus_client.settings.sources import read_config_files
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,8 +67,10 @@ def messages(singer: Singer) -> list[Json]:
             {"dry_run": True, "dry_run_path": "same", "rejects_path": "same"},
             "Settings rejects_path and dry_run_path name the same file",
         ),
-        ({"ledger_url": "sqlite://"}, "Setting ledger_url names no file"),
+        ({"ledger_url": "sqlite://"}, "names no file: give it as sqlite:///ledger.db"),
         ({"ledger_url": "sqlite:///:memory:"}, "Setting ledger_url names no file"),
+        ({"ledger_url": "sqlite:///file::memory:?uri=true"}, "Setting ledger_url names no file"),
+        ({"ledger_url": "sqlite:///file:x?mode=memory&uri=true"}, "names no file"),
         ({"ledger_url": 5}, "Setting ledger_url must be of type string."),
         ({"ledger_url": ["sqlite://"]}, "Setting ledger_url must be of type string."),
     ],
@@ -131,3 +135,53 @@ def test_a_log_level_that_is_none_is_one_line(
     assert len(ended.log.splitlines()) == 1
     assert ended.states == []
     assert served.bodies == []
+
+
+@pytest.mark.parametrize("setting", ["rejects_path", "activation_log_path", "dry_run_path"])
+def test_the_config_file_is_no_file_to_write(
+    call: Run, singer: Singer, served: Script, tmp_path: Path, setting: str
+) -> None:
+    config = tmp_path / "config.json"
+    link = tmp_path / "link"
+    link.symlink_to(config)
+    change = {setting: str(link), "dry_run": setting == "dry_run_path"}
+    ended = call([*messages(singer), singer.record("nobody")], served.settings | change)
+    assert ended.code == 78
+    assert f"Setting {setting} names the config file" in ended.error
+    assert json.loads(config.read_text())["event_code"] == "summit26"
+    assert served.bodies == []
+
+
+def test_a_config_file_may_begin_with_a_byte_order_mark(served: Script, tmp_path: Path) -> None:
+    marked = tmp_path / "marked.json"
+    marked.write_text(json.dumps(served.settings), encoding="utf-8-sig")
+    assert read_config_files([str(marked)]) == served.settings
+
+
+def test_an_env_file_that_is_no_text_is_named(
+    run: Run, singer: Singer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes("TARGET_RAINFOCUS_ATTENDEES_ORG_ID=Zürich".encode("latin-1"))
+    ended = run(messages(singer), None)
+    assert ended.code == 78
+    assert ".env cannot be read: check that it is a text file in UTF-8." in ended.error
+
+
+def test_a_map_for_a_stream_that_does_not_come_is_warned_about(
+    call: Run, singer: Singer, served: Script
+) -> None:
+    maps = {"peeple": {"firstname": "'x'"}, "peo*": {"firstname": "'y'"}}
+    ended = call(messages(singer), served.settings | {"stream_maps": maps})
+    assert ended.code == 0, ended.log
+    (warning,) = ended.lines("WARNING")
+    assert "Stream peeple, which stream_maps names, is not in the input." in warning
+    assert {body["firstname"] for body in served.bodies} == {"y"}
+
+
+def test_an_address_that_is_left_out_on_purpose_is_called_so(
+    call: Run, singer: Singer, served: Script
+) -> None:
+    ended = call(messages(singer), served.settings | {"field_map": {"email": None}})
+    assert "Stream people has no e-mail field, since field_map leaves it out" in ended.log
+    assert "hashes" not in ended.log

@@ -32,8 +32,14 @@ def complete_settings(given: Mapping[str, t.Any], schema: JSONSchema) -> dict[st
     for name in ADDRESSES & config.keys():
         config[name] = expand_variables(config[name], os.environ)
     declared = schema["properties"]
-    protect_logs(Redactor(*(config.get(name) for name in declared if declared[name].get("secret"))))
+    secrets = (config.get(name) for name in declared if declared[name].get("secret"))
+    protect_logs(Redactor(*(secret for secret in secrets if not _is_plain_path(secret))))
     return config
+
+
+def _is_plain_path(secret: object) -> bool:
+    """Whether it is the URL of a file: there is no password in it, and messages quote its form."""
+    return isinstance(secret, str) and secret.startswith("sqlite:") and "@" not in secret
 
 
 def check_completely(

@@ -47,7 +47,7 @@ def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
     settings: dict[str, t.Any] = {}
     for path in paths:
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             msg = f"Config file {path} cannot be read: check that it is there, and a text file."
             raise SettingsError(msg) from error
@@ -56,8 +56,17 @@ def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
 
 
 def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
-    """The settings in environment variables and in the `.env` file of this folder."""
-    load_dotenv(find_dotenv(usecwd=True))
+    """The settings in environment variables and in the `.env` file of this folder.
+
+    Raises:
+        SettingsError: The `.env` file cannot be read.
+    """
+    path = find_dotenv(usecwd=True)
+    try:
+        load_dotenv(path)
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"File {path} cannot be read: check that it is a text file in UTF-8."
+        raise SettingsError(msg) from error
     return settings_from_environment(schema, prefix, os.environ)
 
 

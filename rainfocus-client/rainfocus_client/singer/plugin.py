@@ -15,6 +15,7 @@ from singer_sdk.logging import StructuredFormatter
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
+from rainfocus_client.errors import SettingsError
 from rainfocus_client.report import RunReport
 from rainfocus_client.settings.preparation import check_completely, complete_settings
 from rainfocus_client.settings.sources import environment_settings, read_config_files
@@ -35,10 +36,12 @@ class GivenSettings:
     Attributes:
         config: The settings in the config files.
         parse_env: Whether environment variables count, too.
+        paths: The config files.
     """
 
     config: dict[str, t.Any]
     parse_env: bool
+    paths: tuple[str, ...]
 
 
 class RainFocusPlugin(PluginBase):
@@ -105,12 +108,17 @@ class RainFocusPlugin(PluginBase):
         Raises:
             SettingsError: The settings are not good enough.
         """
-        return cls(
+        plugin = cls(
             config=given.config if given else {},
             parse_env_config=bool(given and given.parse_env),
             report=click.get_current_context().find_object(RunReport),
             **others,
         )
+        for name, path in plugin.settings.files.items():
+            if given and any(path.exists() and path.samefile(config) for config in given.paths):
+                msg = f"Setting {name} names the config file: give the run another one to write."
+                raise SettingsError(msg)
+        return plugin
 
     @classmethod
     def variable_prefix(cls) -> str:
@@ -155,8 +163,8 @@ def _logs_structured() -> bool:
 
 
 def _given(_: click.Context, __: click.Parameter, paths: tuple[str, ...]) -> GivenSettings:
-    files = read_config_files(path for path in paths if path != "ENV")
-    return GivenSettings(files, parse_env="ENV" in paths)
+    files = tuple(path for path in paths if path != "ENV")
+    return GivenSettings(read_config_files(files), parse_env="ENV" in paths, paths=files)
 
 
 @contextmanager

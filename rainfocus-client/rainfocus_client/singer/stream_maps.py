@@ -1,8 +1,27 @@
-"""What is said of stream maps that cannot be used."""
+"""What streams there are maps for, and what is said of maps that cannot be used."""
 
 from __future__ import annotations
 
+import typing as t
+
 from rainfocus_client.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def mapped_streams(config: Mapping[str, t.Any]) -> set[str]:
+    """The streams that setting `stream_maps` is for: names, or patterns of names.
+
+    Args:
+        config: The plugin's settings.
+    """
+    maps = config.get("stream_maps") or {}
+    return {
+        definition.get("__source__", name) if isinstance(definition, dict) else name
+        for name, definition in maps.items()
+        if not name.startswith("__")
+    }
 
 
 def unusable() -> SettingsError:

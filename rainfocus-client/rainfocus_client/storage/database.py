@@ -15,10 +15,10 @@ from rainfocus_client.errors import SettingsError, StorageError
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-BUSY_TIMEOUT = 30
+BUSY_TIMEOUT = 10
 """Seconds to wait for another process that is writing."""
 
-ATTEMPTS = 5
+ATTEMPTS = 3
 """How often a transaction is tried that another process may get in the way of."""
 
 OWNER_ONLY = 0o600
@@ -45,7 +45,8 @@ _LIBPQ = {
     "keepalives_idle": 10,
     "tcp_user_timeout": 30_000,
 }
-"""What a connection to PostgreSQL is made with; the last one is in milliseconds."""
+"""What a connection to PostgreSQL is made with unless the URL says it; the last one is in
+milliseconds."""
 
 
 _again = tenacity.Retrying(
@@ -81,19 +82,26 @@ class Database:
         try:
             parsed = sa.make_url(url)
             self.kind = parsed.get_backend_name()
-            if self.kind == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            if self.kind == "sqlite" and _is_in_memory(parsed):
                 msg = f"Setting {name}_url names no file: give it as sqlite:///{name}.db."
                 raise SettingsError(msg)
             path = (parsed.database or "").removeprefix("file:")
             self._file = Path(path) if self.kind == "sqlite" else None
             self._engine = _engine(parsed, self._file, read_only=read_only)
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
+        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             raise self._unusable(error) from None
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a file of SQLite; a server is always taken to be there."""
-        return self._file is None or self._file.exists()
+        """Whether there is a file of SQLite; a server is always taken to be there.
+
+        Raises:
+            SettingsError: The database cannot be used.
+        """
+        try:
+            return self._file is None or self._file.exists()
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from None
 
     def has(self, table: sa.Table) -> bool:
         """Whether the database has a table.
@@ -103,6 +111,18 @@ class Database:
         """
         try:
             return sa.inspect(self._engine).has_table(table.name)
+        except sa.exc.SQLAlchemyError as error:
+            raise self._unusable(error) from None
+
+    def encoding(self) -> str:
+        """The encoding of text in a PostgreSQL database, such as `UTF8`.
+
+        Raises:
+            SettingsError: The database cannot be used.
+        """
+        try:
+            with self._engine.connect() as connection:
+                return str(connection.scalar(sa.text("SHOW server_encoding")))
         except sa.exc.SQLAlchemyError as error:
             raise self._unusable(error) from None
 
@@ -117,7 +137,7 @@ class Database:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 os.close(os.open(self._file, flags, OWNER_ONLY))
             _again(self._make, tables)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, OSError, ValueError) as error:
             self.close()
             raise self._unusable(error) from None
 
@@ -183,7 +203,7 @@ def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=_LIBPQ if is_libpq else {},
+            connect_args={k: v for k, v in _LIBPQ.items() if is_libpq and k not in url.query},
         )
     if read_only:
         # With mode=ro the files of the write-ahead log would be left behind.
@@ -200,6 +220,10 @@ def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _is_in_memory(url: sa.URL) -> bool:
+    return not url.database or ":memory:" in url.database or url.query.get("mode") == "memory"
 
 
 def _kind(error: BaseException) -> str:

@@ -6,8 +6,12 @@ import asyncio
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from rainfocus_client.errors import StorageError
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+ENDED = "Nothing is committed any more."
 
 Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
@@ -26,13 +30,17 @@ class GroupCommit(t.Generic[Item, Result]):
         self._waiting: list[tuple[Item, asyncio.Future[Result] | None]] = []
         self._called = asyncio.Event()
         self._is_closing = False
+        self._has_ended = False
 
     async def submit(self, item: Item) -> Result:
         """Wait until it is committed.
 
         Raises:
             Exception: What `commit` raised; nothing of the group counts as committed.
+            StorageError: `run` has ended, or ends before it is known whether it is committed.
         """
+        if self._has_ended:
+            raise StorageError(ENDED)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._called.set()
@@ -52,6 +60,7 @@ class GroupCommit(t.Generic[Item, Result]):
         """Commit what comes, until closed or cancelled."""
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, "commit")
+        group: list[tuple[Item, asyncio.Future[Result] | None]] = []
         try:
             while self._waiting or not self._is_closing:
                 await self._called.wait()
@@ -70,3 +79,7 @@ class GroupCommit(t.Generic[Item, Result]):
                             future.set_result(result)
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
+            self._has_ended = True
+            for _, future in [*group, *self._waiting]:
+                if future and not future.done():
+                    future.set_exception(StorageError(ENDED))

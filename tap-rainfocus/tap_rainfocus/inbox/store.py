@@ -72,9 +72,11 @@ class Inbox:
         if not may_be_new and not self._database.is_there:
             msg = "There is no inbox where inbox_url says: check it, or start the receiver."
             raise SettingsError(msg)
+        if self._database.kind == "postgresql" and self._database.encoding() != "UTF8":
+            self.close()
+            msg = "The database of inbox_url is not in UTF8: make one that is."
+            raise SettingsError(msg)
         self._database.create(TABLES)
-        if self._database.kind == "postgresql":
-            self._check_encoding()
 
     def append(self, messages: list[Message]) -> list[Kept]:
         """Keep the messages, in one transaction that is on disk on return.
@@ -153,13 +155,6 @@ class Inbox:
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
-
-    def _check_encoding(self) -> None:
-        query = sa.text("SHOW server_encoding")
-        if self._database.read(lambda connection: connection.scalar(query)) != "UTF8":
-            self.close()
-            msg = "The database of inbox_url is not in UTF8: make one that is."
-            raise SettingsError(msg)
 
 
 def _utc(moment: datetime) -> datetime:

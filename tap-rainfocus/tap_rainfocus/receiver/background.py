@@ -24,6 +24,8 @@ from rainfocus_client.errors import (
     SettingsError,
 )
 
+from tap_rainfocus.receiver.settings import PREFIX
+
 with suppress(ImportError):
     import fcntl  # not everywhere, and other commands work without it
 
@@ -213,7 +215,7 @@ def _alone(folder: Path, until: float) -> Iterator[int]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"Cannot make the folder {folder}: {error.strerror}. Set folder."
+        msg = f"Cannot make the folder {folder}: {error.strerror}. Set {PREFIX}FOLDER or --folder."
         raise FileError(msg) from error
     with _opened(folder, os.O_RDONLY) as door:
         for _ in _ticks(until):

@@ -123,8 +123,8 @@ def replay(file: t.BinaryIO) -> None:
         shown = ", ".join(map(str, replayed.bad[:SHOWN]))
         more = " and more" if len(replayed.bad) > SHOWN else ""
         msg = (
-            "Lines that are not JSON, or hold more than 10,000 messages, were left out "
-            f"({len(replayed.bad)}): {shown}{more}."
+            f"{len(replayed.bad)} lines that are not JSON, or hold more than 10,000 messages, were "
+            f"left out: number {shown}{more}."
         )
         raise DataError(msg)
 

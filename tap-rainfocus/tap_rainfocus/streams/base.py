@@ -138,6 +138,13 @@ class TapStream(Stream):
             and all(self.mask.values())
         )
 
+    def check(self) -> None:
+        """Check, before anything is read, what no request has to be made for.
+
+        Raises:
+            SettingsError: The stream cannot be read.
+        """
+
     def title(self, context: Context | None) -> str:
         """What a user calls the stream, or one event of it."""
         return f"{self.name} of {context['event']}" if context else self.name

@@ -67,6 +67,10 @@ class ExperienceEvents(TapStream):
         return {name: value for name, value in super().config.items() if name != "start_date"}
 
     @override
+    def check(self) -> None:
+        _open(t.cast("str", self.tap.settings.inbox_url)).close()
+
+    @override
     def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
         for rows in self._chunks():
             yield map(self._record, rows)

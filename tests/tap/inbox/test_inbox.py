@@ -14,8 +14,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from rainfocus_client.errors import RainFocusError, SettingsError
+from rainfocus_client.storage.database import Database
 from tap_rainfocus.inbox.models import Kept, Message
 from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.inbox.tables import TABLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,3 +268,15 @@ def test_the_file_is_the_owners_and_readers_do_not_stop_writers(tmp_path: Path) 
             reader.execute("BEGIN")
             assert reader.execute("SELECT count(*) FROM rainfocus_inbox").fetchone() == (1,)
             assert inbox.append([message("b")]) == [Kept.NEW]
+
+
+@pytest.mark.xdist_group("postgres")
+def test_a_database_that_is_refused_is_left_as_it_is(postgres: Postgres) -> None:
+    postgres.run(
+        "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    )
+    url = f"postgresql+psycopg://{postgres.user}@{postgres.host}:{postgres.port}/ascii"
+    with pytest.raises(SettingsError, match="not in UTF8"):
+        Inbox(url)
+    with closing(Database("inbox", url)) as database:
+        assert not any(database.has(table) for table in TABLES.sorted_tables)

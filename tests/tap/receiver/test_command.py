@@ -314,7 +314,7 @@ not JSON
 def test_replay_counts_and_tells_what_is_not_json(place: Place) -> None:
     done = place.run("replay", "-", stdin=LINES)
     assert done.stdout == "4 new, 1 duplicate, 1 unreadable, 1 conflict\n"
-    check_failure(done, "were left out (2): 4, 9.", ExitCode.DATA)
+    check_failure(done, "were left out: number 4, 9.", ExitCode.DATA)
     (place.folder / "captured.jsonl").write_text('{"transmissionId": "c"}\n{"eventType": "d"}')
     done = place.run("replay", "captured.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
@@ -608,7 +608,7 @@ def test_start_and_stop_whatever_the_surroundings(background: Place) -> None:
 def test_a_folder_that_cannot_be_made(place: Place) -> None:
     (place.folder / "file").write_text("")
     done = place.run("start", "--folder", "file")
-    text = "Cannot make the folder file: File exists. Set folder."
+    text = "Cannot make the folder file: File exists. Set RAINFOCUS_RECEIVER_FOLDER or --folder."
     check_failure(done, text, ExitCode.FILES)
 
 

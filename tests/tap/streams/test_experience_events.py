@@ -596,6 +596,15 @@ def test_an_inbox_that_cannot_be_used(run_tap: TapRunner, url: str) -> None:
     assert "s3cret" not in run.log
 
 
+def test_an_inbox_that_cannot_be_used_is_told_before_anything_is_read(
+    run_tap: TapRunner, settings: Settings
+) -> None:
+    run = run_tap(settings | {"inbox_url": "sqlite:////nowhere/inbox.db"})
+    assert run.code == 78
+    assert "inbox_url" in run.errors[0]
+    assert run.output == ""
+
+
 EVERYTHING = """
 version: 1
 disable_existing_loggers: false

@@ -117,6 +117,7 @@ def test_a_run_that_is_killed_keeps_the_bookmark(
     place: str,
     killer: signal.Signals,
     code: int,
+    tmp_path: Path,
 ) -> None:
     fault = PLACES[place]
     faulty.faults.add(fault)
@@ -139,6 +140,8 @@ def test_a_run_that_is_killed_keeps_the_bookmark(
     loader.join()
     output = "".join(written)
     assert faulty.faults.struck() == {fault.kind: 1}
+    said = next(tmp_path.glob("started*/log")).read_text().splitlines()[-1]
+    assert (f"Stopped by a signal (exit code {code})." in said) == (code > 0)
     if place in {"third page", "last page"}:
         assert '"RECORD"' in output
     assert states(output)
