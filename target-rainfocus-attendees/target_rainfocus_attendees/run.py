@@ -15,6 +15,7 @@ from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
 from target_rainfocus_attendees.delivery.event_check import CHECK_EVENT, EventCheck
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
+from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
 from target_rainfocus_attendees.models import Item, Outcome
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
@@ -38,13 +39,23 @@ if t.TYPE_CHECKING:
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
+NEVER_FOUND = "No record of stream %s has %s, which a setting names: is the name right?"
+
 
 class NotStoredError(DataError):
     """The input was read to its end, but some records are not stored."""
 
 
+class NothingLoadedError(DataError):
+    """The input was read to its end, and no stream of it could be loaded."""
+
+
 class Run:
-    """What one run knows and does; used from one thread."""
+    """What one run knows and does; used from one thread.
+
+    Attributes:
+        streams: Which streams of the input are loaded.
+    """
 
     def __init__(
         self,
@@ -67,6 +78,10 @@ class Run:
             SettingsError: A file cannot be opened.
         """
         self._dry_run = settings.dry_run
+        self.streams = LoadedStreams(
+            settings.streams, may_load_none=settings.unmapped_streams == "skip"
+        )
+        self._readers: dict[str, ProfileReader] = {}
         self._checkpoints = Checkpoints()
         self._summary = Summary(settings.event_code, dry_run=self._dry_run)
         rejects = settings.files.get("rejects_path")
@@ -104,12 +119,25 @@ class Run:
         failure: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        """End the run, as `end` does; a signal that comes when all is done is not heeded."""
-        return self.end(failure)
+        """End the run, as `end` does; a signal that comes when all is done is not heeded.
 
-    def skip(self, stream: str) -> None:
-        """Take a record of a stream that is not loaded."""
-        self._summary.skipped(stream)
+        Raises:
+            NothingLoadedError: The input was read to its end, and no stream could be loaded.
+        """
+        is_done = self.end(failure)
+        if failure is None and (nothing := self.streams.failure()):
+            raise NothingLoadedError(nothing)
+        return is_done
+
+    def load(self, stream: str, reader: ProfileReader) -> None:
+        """Take note that a stream is loaded, from now on through this reader."""
+        self.streams.load(stream)
+        self._readers[stream] = reader
+
+    def skip(self, name: str, source: Source) -> None:
+        """Take a record of a stream that is not loaded, by its name after the stream maps."""
+        self._summary.skipped(source.stream)
+        self.streams.skip(name)
         self._progress()
 
     def filter(self, stream: str) -> None:
@@ -188,6 +216,8 @@ class Run:
             self._check()
             self._event_check.acquit()
             self._put_refused_away()
+            for stream in self.streams.absent:
+                self._logger.warning("Stream %s, which streams names, is not in the input.", stream)
         self._is_ended = True
         self._close(sends=not isinstance(failure, SystemExit))
         is_done = self._is_read and not self._summary.unfinished and not self._event_check.holds
@@ -210,6 +240,9 @@ class Run:
             self._collect()
             for warning in self._summary.warnings():
                 self._logger.warning("%s", warning)
+            for stream, reader in self._readers.items():
+                for path in reader.never_found:
+                    self._logger.info(NEVER_FOUND, stream, ".".join(path))
             self._logger.info("%s", self._summary.line(), extra=self._report.fields())
             self._checkpoint()
 
@@ -305,9 +338,10 @@ class Run:
     def _checkpoint(self) -> None:
         if self._rejects:
             self._rejects.sync()
-        state = self._checkpoints.take()
-        if state is not None and not self._dry_run:
-            self._write_state(state)
+        if not self.streams.loads_nothing and not self._dry_run:
+            state = self._checkpoints.take()
+            if state is not None:
+                self._write_state(state)
         if self._activations:
             self._activations.flush()
 

@@ -10,7 +10,7 @@ from rainfocus_client.settings.declarations import ConnectionSettings
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import check_writable
-from target_rainfocus_attendees.mapping.columns import SYNONYMS
+from target_rainfocus_attendees.mapping.columns import SYNONYMS, spelling
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 
 if t.TYPE_CHECKING:
@@ -46,7 +46,7 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
     },
     "field_map": {
         "type": ["object", "null"],
-        "properties": {field: {"type": ["string", "null"]} for field in SYNONYMS},
+        "properties": {field: {"type": ["string", "null"], "minLength": 1} for field in SYNONYMS},
         "additionalProperties": False,
         "title": "Field map",
         "description": (
@@ -56,7 +56,7 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
     },
     "extra_fields": {
         "type": ["object", "null"],
-        "additionalProperties": {"type": "string"},
+        "additionalProperties": {"type": "string", "minLength": 1},
         "title": "Extra fields",
         "description": (
             "Other field, such as a custom attribute's code, to dotted path of its column. In a "
@@ -75,12 +75,13 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
     },
     "consent_field": {
         "type": ["string", "null"],
+        "minLength": 1,
         "title": "Consent field",
         "description": "Dotted path of a column that says whether somebody may be sent.",
     },
     "consent_values": {
         "type": "array",
-        "items": {"type": ["string", "boolean", "number"]},
+        "items": {"type": ["string", "boolean", "number"], "minLength": 1},
         "minItems": 1,
         "default": ["yes", "true", "1"],
         "title": "Consent values",
@@ -103,16 +104,19 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
     },
     "streams": {
         "type": ["array", "null"],
-        "items": {"type": "string"},
+        "items": {"type": "string", "minLength": 1},
         "title": "Streams",
         "description": "Streams to load. Not set: every stream that has an e-mail field.",
     },
     "unmapped_streams": {
         "type": "string",
-        "enum": ["skip", "fail"],
-        "default": "skip",
+        "enum": ["auto", "skip", "fail"],
+        "default": "auto",
         "title": "Unmapped streams",
-        "description": "What a stream without an e-mail field gets: skip (with a warning) or fail.",
+        "description": (
+            "What a stream without an e-mail field gets: auto skips it with a warning, and fails "
+            "where nothing could be loaded; skip; or fail."
+        ),
     },
     "rejects_path": {
         "type": ["string", "null"],
@@ -200,11 +204,11 @@ class TargetSettings(ConnectionSettings):
 
     @override
     def check(self) -> None:
+        known = {spelling(name): name for name in (*SYNONYMS, HASHED_EMAIL)}
         for name in self.extra_fields:
-            if name in SYNONYMS or name == HASHED_EMAIL:
+            if field := known.get(spelling(name)):
                 msg = (
-                    f"Setting extra_fields names {name}, which the Attendee Store has: "
-                    "use field_map."
+                    f"Setting extra_fields names {name}, which is the field {field}: use field_map."
                 )
                 raise SettingsError(msg)
         if self.dry_run_path and not self.dry_run:

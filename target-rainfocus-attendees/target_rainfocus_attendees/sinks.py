@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
-from rainfocus_client.errors import SettingsError
+from rainfocus_client.errors import DataError, SettingsError
 from singer_sdk import RecordSink
+from singer_sdk.mapper import RemoveRecordTransform
 from typing_extensions import override
 
+from target_rainfocus_attendees.input.loaded_streams import MELTANO_TEST
 from target_rainfocus_attendees.input.messages import MissingKeyError
-from target_rainfocus_attendees.mapping.columns import EMAIL, find_columns, find_path, unmatched
+from target_rainfocus_attendees.mapping.columns import (
+    EMAIL,
+    column_names,
+    find_columns,
+    find_path,
+    likely_email,
+    undeclared,
+    unmatched,
+)
 from target_rainfocus_attendees.mapping.consent import Consent
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader
 
@@ -19,6 +30,9 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.run import Run
     from target_rainfocus_attendees.settings import TargetSettings
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
+
+MOST_SHOWN = 30
+"""Columns that a message names."""
 
 
 class AttendeeSink(RecordSink):
@@ -34,12 +48,15 @@ class AttendeeSink(RecordSink):
         """Find the fields in the stream's schema.
 
         Raises:
+            DataError: The stream was loaded until now and cannot be any more.
             SettingsError: The stream is to be loaded and cannot be.
         """
         super().__init__(target, stream_name, schema, key_properties)
         self._run: Run = target.run
         self._settings: TargetSettings = target.settings
-        self._reader = self._make_reader(schema)
+        maps = target.mapper.stream_maps.get(stream_name, ())
+        is_removed = any(isinstance(one, RemoveRecordTransform) for one in maps)
+        self._reader = None if is_removed else self._make_reader(schema)
 
     @override
     def get_validator(self) -> None:
@@ -54,66 +71,94 @@ class AttendeeSink(RecordSink):
         if self._reader:
             self._run.record(record, self._reader, context["source"])
         else:
-            self._run.skip(context["source"].stream)
+            self._run.skip(self.stream_name, context["source"])
 
     def _make_reader(self, schema: Message) -> ProfileReader | None:
-        if self._settings.streams and self.stream_name not in self._settings.streams:
-            return None
         settings = self._settings
-        field_map = settings.field_map
-        columns = find_columns(schema, field_map, hashed=settings.hashed)
-        if EMAIL not in columns:
-            self._lack_email(schema, field_map.get(EMAIL))
+        if settings.streams and self.stream_name not in settings.streams:
             return None
-        for field, dotted in field_map.items():
-            if dotted and field not in columns:
-                self._lack("field_map", dotted, f"{field} is not sent")
-        extra = {}
-        for field, dotted in settings.extra_fields.items():
-            if path := find_path(schema, dotted):
-                extra[field] = path
-            else:
-                self._lack("extra_fields", dotted, f"{field} is not sent")
-        consent, used = self._consent(schema)
-        if others := unmatched(schema, [*columns.values(), *extra.values(), *used]):
+        columns = find_columns(schema, settings.field_map, hashed=settings.hashed)
+        if EMAIL not in columns:
+            self._leave_out(schema)
+            return None
+        for field, dotted in settings.field_map.items():
+            if dotted is not None and field not in columns:
+                raise self._missing(schema, "field_map", dotted)
+        extra = {
+            field: self._path(schema, "extra_fields", dotted)
+            for field, dotted in settings.extra_fields.items()
+        }
+        used = [*columns.values(), *extra.values()]
+        consent = None
+        if settings.consent_field is not None:
+            path = self._path(schema, "consent_field", settings.consent_field)
+            consent = Consent(path, settings.consent_values)
+            used.append(path)
+        if others := unmatched(schema, used):
             self.logger.info(
                 "Stream %s: nothing is sent of %s. field_map and extra_fields can name them.",
                 self.stream_name,
                 ", ".join(others),
             )
-        strict = settings.validation == "strict"
-        return ProfileReader(columns, extra, hashed=settings.hashed, strict=strict, consent=consent)
+        reader = ProfileReader(
+            columns,
+            extra,
+            hashed=settings.hashed,
+            strict=settings.validation == "strict",
+            consent=consent,
+        )
+        reader.look_out_for(undeclared(schema, used))
+        self._run.load(self.stream_name, reader)
+        return reader
 
-    def _consent(self, schema: Message) -> tuple[Consent | None, list[Path]]:
-        field = self._settings.consent_field
-        if not field:
-            return None, []
-        path = find_path(schema, field)
+    def _path(self, schema: Message, setting: str, dotted: str) -> Path:
+        path = find_path(schema, dotted)
         if path is None:
-            msg = (
-                f"Stream {self.stream_name} has no column {field}, which consent_field names: "
-                "correct it, or leave the stream out with setting streams."
-            )
-            raise SettingsError(msg)
-        return Consent(path, self._settings.consent_values), [path]
+            raise self._missing(schema, setting, dotted)
+        return path
 
-    def _lack(self, setting: str, dotted: str, so: str) -> None:
-        self.logger.warning(
-            "Stream %s has no column %s, which %s names: %s.", self.stream_name, dotted, setting, so
+    def _missing(self, schema: Message, setting: str, dotted: str) -> SettingsError:
+        return SettingsError(
+            f"Stream {self.stream_name} has no column {dotted}, which {setting} names: correct "
+            f"it, or leave the stream out with setting streams. {_columns_text(schema)}"
         )
 
-    def _lack_email(self, schema: Message, dotted: str | None) -> None:
+    def _leave_out(self, schema: Message) -> None:
+        """Skip the stream, which has no e-mail field, where the settings allow it.
+
+        Raises:
+            DataError: The stream was loaded until now.
+            SettingsError: The stream must be loaded, or no stream may be left out.
+        """
+        settings, streams = self._settings, self._run.streams
         lack = f"Stream {self.stream_name} has no e-mail field"
-        if dotted:
+        if dotted := settings.field_map.get(EMAIL):
             lack = f"{lack} {dotted}, which field_map names"
-        elif EMAIL in self._settings.field_map:
+        elif EMAIL in settings.field_map:
             lack = f"{lack}, since field_map leaves it out"
         elif EMAIL in find_columns(schema, {}, hashed=True):
             lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
-        if self._settings.streams:
-            msg = f"{lack}: take it out of setting streams, or name the field with field_map."
+        advice = f"{_field_map_text(schema)} {_columns_text(schema)}"
+        if self.stream_name in streams:
+            msg = f"{lack} any more, in a SCHEMA that came later: check the extractor. {advice}"
+            raise DataError(msg)
+        if settings.streams:
+            msg = f"{lack}: take it out of setting streams, or name the field. {advice}"
             raise SettingsError(msg)
-        if self._settings.unmapped_streams == "fail":
-            msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip."
+        if settings.unmapped_streams == "fail" and self.stream_name != MELTANO_TEST:
+            msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip. {advice}"
             raise SettingsError(msg)
-        self.logger.warning("%s: its records are skipped.", lack)
+        self.logger.warning("%s: its records are skipped. %s", lack, advice)
+        streams.leave_out(self.stream_name, f"{lack}. {advice}")
+
+
+def _field_map_text(schema: Message) -> str:
+    example = json.dumps({EMAIL: likely_email(schema) or "column"})
+    return f"To name it, set field_map: {example}."
+
+
+def _columns_text(schema: Message) -> str:
+    names = column_names(schema)
+    shown = [name if name.isprintable() else json.dumps(name) for name in names[:MOST_SHOWN]]
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return f"Its columns are {', '.join(shown)}{more}." if names else "It declares no columns."

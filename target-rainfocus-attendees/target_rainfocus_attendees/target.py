@@ -115,9 +115,6 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
-        for stream in self.settings.streams:
-            if not self.sink_exists(stream):
-                self.logger.warning("Stream %s, which streams names, is not in the input.", stream)
         for name in sorted(mapped_streams(self.config)):
             if not fnmatch.filter(self._messages.schemas, name):
                 absent = "Stream %s, which stream_maps names, is not in the input."

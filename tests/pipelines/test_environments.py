@@ -128,3 +128,29 @@ def test_pushes_reach_a_file_by_way_of_postgresql(
     (event,) = project.output("experience_events", "prod")
     assert event["transmissionId"] == "a1"
     assert not [secret for secret in (INLET, TOKEN, "s3cret") if secret in said]
+
+
+def test_variables_are_checked_and_lists_are_what_the_plugin_takes(
+    prod: t.Callable[..., tuple[int, str]], sandbox: RunningSandbox
+) -> None:
+    events = {"RAINFOCUS_READ_EVENT": "summit25", "RAINFOCUS_WRITE_EVENT": "summit26"}
+    before = len(sandbox.store.attendees("summit26"))
+    code, told = prod("run", "carry", TARGET_RAINFOCUS_ATTENDEES_CONSENT_FEILD="x", **events)
+    assert code == 1
+    assert "_CONSENT_FEILD sets nothing: is TARGET_RAINFOCUS_ATTENDEES_CONSENT_FIELD" in told
+    code, told = prod("invoke", "tap-rainfocus-events", TAP_RAINFOCUS_EVENT_CODE="x", **events)
+    assert code != 0
+    assert "Variable TAP_RAINFOCUS_EVENT_CODE sets nothing: is TAP_RAINFOCUS_EVENT_CODES" in told
+    assert len(sandbox.store.attendees("summit26")) == before
+    code, told = prod(
+        "run",
+        "--full-refresh",
+        "carry",
+        TARGET_RAINFOCUS_ATTENDEES_STREAMS="attendees,guests",
+        TARGET_RAINFOCUS_ATTENDEES_FIELD_MAP="jobtitle=attendee.attendeeId",
+        **events,
+    )
+    assert code == 0, told
+    assert "Stream guests, which streams names, is not in the input." in told
+    titles = {person["jobtitle"] for person in sandbox.store.attendees("summit26")}
+    assert titles >= {person["attendeeId"] for person in sandbox.store.attendees("summit25")}

@@ -28,11 +28,11 @@ SDK_SETTINGS = {
 ROOT = Path(__file__).parents[2]
 
 KINDS = {
-    "array": "array",
+    "array": "string",  # in a variable Meltano takes them as JSON only, and fails otherwise
     "boolean": "boolean",
     "integer": "integer",
     "number": "string",  # Meltano cannot hand on a decimal from the environment
-    "object": "object",
+    "object": "string",
     "string": "string",
 }
 
@@ -52,6 +52,8 @@ def about(module: str) -> dict[str, t.Any]:
 def meltano_setting(name: str, schema: dict[str, t.Any]) -> dict[str, t.Any]:
     kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     setting: dict[str, t.Any] = {"name": name, "kind": KINDS[kinds[0]]}
+    if kinds[0] == "array":
+        setting["value_processor"] = "stringify"  # else its variable holds Python's form
     if schema.get("format") == "date-time":
         setting["kind"] = "date_iso8601"
     if "enum" in schema:

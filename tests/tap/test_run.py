@@ -243,6 +243,15 @@ def test_settings_come_from_the_environment(run_tap: TapRunner, settings: Settin
     assert run.records("attendees") != []
 
 
+def test_a_misspelt_variable_is_refused_though_the_settings_are_in_a_file(
+    run_tap: TapRunner, settings: Settings
+) -> None:
+    run = run_tap(settings, environment={"TAP_RAINFOCUS_EVENT_CODE": "summit25"})
+    assert run.code == 78
+    assert "TAP_RAINFOCUS_EVENT_CODE sets nothing: is TAP_RAINFOCUS_EVENT_CODES meant?" in run.log
+    assert run.messages == []
+
+
 def test_connection_test_takes_one_record_a_stream(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings, "--test")
     assert run.code == 0, run.log

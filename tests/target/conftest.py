@@ -180,14 +180,15 @@ def call(
     What `run` does, in a tenth of the time.
     """
 
-    def call(messages: Iterable[Json | str] | Path, settings: Json) -> Ended:
+    def call(messages: Iterable[Json | str] | Path, settings: Json | None) -> Ended:
         config, text = tmp_path / "config.json", tmp_path / "input.singer"
         config.write_text(json.dumps(settings))
+        given = str(config) if settings is not None else "ENV"
         if isinstance(messages, Path):
             text = messages
         else:
             text.write_text(_lines(messages))
-        monkeypatch.setattr(sys, "argv", ["target", "--config", str(config), "--input", str(text)])
+        monkeypatch.setattr(sys, "argv", ["target", "--config", given, "--input", str(text)])
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
         root = logging.getLogger()
         handlers, level = root.handlers[:], root.level

@@ -137,6 +137,92 @@ def test_a_log_level_that_is_none_is_one_line(
     assert served.bodies == []
 
 
+PREFIX = "TARGET_RAINFOCUS_ATTENDEES_"
+
+
+@pytest.mark.parametrize("source", ["variables", "file"])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("CONSENT_FEILD", "CONSENT_FIELD"), ("DRYRUN", "DRY_RUN"), ("REJECT_PATH", "REJECTS_PATH")],
+)
+def test_a_misspelt_variable_is_refused_wherever_settings_come_from(
+    call: Run,
+    singer: Singer,
+    served: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    meant: str,
+    source: str,
+) -> None:
+    monkeypatch.setenv(PREFIX + name, "Quackenbush")
+    settings: Json | None = served.settings
+    if source == "variables":
+        for setting, value in served.settings.items():
+            monkeypatch.setenv(PREFIX + setting.upper(), value)
+        settings = None
+    ended = call(messages(singer), settings)
+    assert ended.code == 78
+    assert f"Variable {PREFIX}{name} sets nothing: is {PREFIX}{meant} meant?" in ended.error
+    assert "Quackenbush" not in ended.log
+    assert (ended.states, served.bodies) == ([], [])
+
+
+def test_variables_of_presets_and_of_meltano_are_let_be(
+    call: Run, singer: Singer, served: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting, value in served.settings.items():
+        monkeypatch.setenv(PREFIX + setting.upper(), value)
+    for name in (
+        "EVENTS_TOKEN_AUTH_METHOD",  # of a loader that inherits, and is called ...-events
+        "_LOG_PARSER",
+        "EVENTS__SELECT",
+        "LOGLEVEL",
+        "EVENTS_LOGLEVEL",
+    ):
+        monkeypatch.setenv(PREFIX + name, "info")
+    ended = call(messages(singer), None)
+    assert ended.code == 0, ended.log
+    assert not ended.lines("WARNING")
+    # Meltano's way to export what is inside of an object.
+    monkeypatch.setenv(f"{PREFIX}FIELD_MAP_A", "x")
+    monkeypatch.setenv(f"{PREFIX}CRM_OWNER", "Quackenbush")
+    assert not call(messages(singer), served.settings).lines("WARNING")
+    ended = call(messages(singer), None)
+    assert ended.code == 0, ended.log
+    crm, field_map = ended.lines("WARNING")
+    assert f"Variable {PREFIX}CRM_OWNER is no setting and has no effect." in crm
+    assert f"Variable {PREFIX}FIELD_MAP_A is no setting" in field_map
+    assert "Quackenbush" not in ended.log
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"streams": "people, others", "field_map": "firstname=city, city=firstname"},
+        {"streams": '["people"]', "field_map": '{"firstname": "city", "city": "firstname"}'},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("source", ["variables", "file"])
+def test_lists_and_objects_may_be_text(
+    call: Run,
+    singer: Singer,
+    served: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Json,
+    source: str,
+) -> None:
+    settings: Json | None = served.settings | change
+    if source == "variables":
+        for setting, value in (served.settings | change).items():
+            monkeypatch.setenv(PREFIX + setting.upper(), value)
+        settings = None
+    person = singer.record("ada@example.com", firstname="London", city="Ada")
+    ended = call([singer.schema, person], settings)
+    assert ended.code == 0, ended.log
+    assert served.bodies == [{"email": "ada@example.com", "firstname": "Ada", "city": "London"}]
+
+
 @pytest.mark.parametrize("setting", ["rejects_path", "activation_log_path", "dry_run_path"])
 def test_the_config_file_is_no_file_to_write(
     call: Run, singer: Singer, served: Script, tmp_path: Path, setting: str

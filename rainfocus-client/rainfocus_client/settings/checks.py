@@ -10,7 +10,7 @@ import jsonschema
 from rainfocus_client.errors import SettingsError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rainfocus_client.settings.declarations import JSONSchema
 
@@ -28,9 +28,14 @@ def check_settings(settings: Mapping[str, t.Any], schema: JSONSchema, env_prefix
             shows a value.
     """
     validator = jsonschema.Draft202012Validator(schema)
-    faults = sorted({_fault(error, env_prefix) for error in validator.iter_errors(settings)})
+    faults = {_fault(error, env_prefix) for error in validator.iter_errors(settings)}
+    faults |= {
+        f"Setting {name} must not be blank"
+        for name, value in settings.items()
+        if isinstance(value, str) and value and not value.strip()
+    }
     if faults:
-        raise SettingsError("; ".join(faults) + ".")
+        raise SettingsError("; ".join(sorted(faults)) + ".")
 
 
 def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
@@ -68,15 +73,54 @@ def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
     return f"Setting {name} {rule}"
 
 
-def unknown_settings(settings: Mapping[str, t.Any], schema: JSONSchema) -> list[str]:
+def unknown_settings(settings: Iterable[str], schema: JSONSchema) -> list[str]:
     """The names in the settings that mean nothing.
 
     Raises:
         SettingsError: A name is most likely misspelt.
     """
-    unknown = sorted(settings.keys() - schema["properties"].keys())
+    unknown = sorted(set(settings) - schema["properties"].keys())
     for name in unknown:
-        if close := difflib.get_close_matches(name, schema["properties"], n=1, cutoff=0.8):
-            msg = f"Setting {name} is not known: is {close[0]} meant?"
+        if meant := _meant(name, schema):
+            msg = f"Setting {name} is not known: is {meant} meant?"
             raise SettingsError(msg)
     return unknown
+
+
+def unknown_variables(variables: Iterable[str], schema: JSONSchema, env_prefix: str) -> list[str]:
+    """The environment variables that are named like a setting and set none.
+
+    Let be are those of another plugin whose name begins alike, and of its settings: Meltano
+    exports what a preset inherits, and what is inside of objects. `__` is in Meltano's own.
+
+    Args:
+        variables: Names of variables.
+        schema: From `settings_schema`.
+        env_prefix: Prefix of the plugin's environment variables.
+
+    Raises:
+        SettingsError: A name is most likely misspelt.
+    """
+    declared = schema["properties"]
+    objects = tuple(
+        f"{name}_" for name, about in declared.items() if "object" in about.get("type", "")
+    )
+    others = tuple(f"_{name}" for name in (*declared, "loglevel"))
+    unknown = []
+    for variable in sorted(variables):
+        name = variable.removeprefix(env_prefix).lower()
+        if not variable.startswith(env_prefix) or name in {*declared, "loglevel"}:
+            continue
+        if "__" in variable or name.endswith(others):
+            continue
+        meant = None if name.startswith(objects) else _meant(name, schema)
+        if meant:
+            msg = f"Variable {variable} sets nothing: is {env_prefix}{meant.upper()} meant?"
+            raise SettingsError(msg)
+        unknown.append(variable)
+    return unknown
+
+
+def _meant(name: str, schema: JSONSchema) -> str | None:
+    close = difflib.get_close_matches(name, schema["properties"], n=1, cutoff=0.8)
+    return close[0] if close else None

@@ -8,7 +8,11 @@ import typing as t
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.redaction import Redactor, protect_logs
-from rainfocus_client.settings.checks import check_settings, unknown_settings
+from rainfocus_client.settings.checks import (
+    check_settings,
+    unknown_settings,
+    unknown_variables,
+)
 from rainfocus_client.settings.sources import expand_variables, with_defaults
 
 if t.TYPE_CHECKING:
@@ -56,7 +60,7 @@ def check_completely(
         settings: The same, as attributes.
         schema: From `settings_schema`.
         prefix: Prefix of the plugin's environment variables.
-        logger: Where a misspelt setting is told.
+        logger: Where a setting that has no effect is told.
 
     Raises:
         SettingsError: The plugin cannot run with its settings.
@@ -68,3 +72,22 @@ def check_completely(
     for name in unknown_settings(config, schema):
         logger.warning("Setting %s is not known and has no effect.", name)
     settings.check()
+
+
+def check_variables(
+    schema: JSONSchema, prefix: str, logger: logging.Logger, *, counts: bool
+) -> None:
+    """Check that no environment variable is a misspelt setting: Meltano hands all of them on.
+
+    Args:
+        schema: From `settings_schema`.
+        prefix: Prefix of the plugin's environment variables.
+        logger: Where a variable that has no effect is told, if they count.
+        counts: Whether settings are taken from variables.
+
+    Raises:
+        SettingsError: A variable is most likely misspelt.
+    """
+    for name in unknown_variables(os.environ, schema, prefix):
+        if counts:
+            logger.warning("Variable %s is no setting and has no effect.", name)

@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
 EMPTY_VALUES = {"string", "array"}
 """Types that have an empty value; others are not set where their variable is empty."""
 
+COLLECTIONS = {"array", "object"}
+
 
 def read_json_object(what: str, text: str | bytes) -> dict[str, t.Any]:
     """Read a file's content that must be one JSON object.
@@ -75,29 +77,57 @@ def settings_from_environment(
 ) -> dict[str, t.Any]:
     """The settings in environment variables, `{prefix}{SETTING}`.
 
-    Values of other types than string are JSON; a list may also be given as `a,b,c`. What cannot
-    be read stays a string, for `check_settings` to complain about.
+    Values of other types than string are JSON, lists and objects also what `read_collection`
+    takes. What cannot be read stays a string, for `check_settings` to complain about.
     """
     found: dict[str, t.Any] = {}
     for name, declared in schema["properties"].items():
         text = environment.get(prefix + name.upper())
-        kinds = declared.get("type", [])
-        kinds = [kinds] if isinstance(kinds, str) else kinds
-        if text or (text is not None and EMPTY_VALUES & set(kinds)):
+        kinds = _kinds(declared)
+        if text or (text is not None and EMPTY_VALUES & kinds):
             found[name] = _value(text, kinds)
     return found
 
 
-def _value(text: str, kinds: list[str]) -> object:
+def _kinds(declared: JSONSchema) -> set[str]:
+    kinds = declared.get("type", ())
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def _value(text: str, kinds: set[str]) -> object:
     if "string" in kinds:
         return text
+    if kinds & COLLECTIONS:
+        return read_collection(text, kinds)
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except ValueError:
-        value = text
-    if "array" in kinds and not isinstance(value, list):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return value
+        return text
+
+
+def read_collection(text: str, kinds: set[str]) -> object:
+    """A list or object as text: JSON, or `a,b,c`, or `name=value,name=value`.
+
+    Args:
+        text: What was given.
+        kinds: JSON schema types, of which `array` or `object` is one.
+
+    Returns:
+        The list or object; the text where it is none.
+    """
+    with suppress(ValueError):
+        value = json.loads(text)
+        if isinstance(value, list | dict):
+            return value
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if text.lstrip().startswith(("[", "{")):
+        return text
+    if "array" in kinds:
+        return parts
+    pairs = [part.partition("=") for part in parts]
+    if not all(equals for _, equals, _ in pairs):
+        return text
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def expand_variables(value: object, environment: Mapping[str, str]) -> object:
@@ -120,11 +150,13 @@ def with_defaults(settings: Mapping[str, t.Any], schema: JSONSchema) -> dict[str
     }
     given = {name: value for name, value in settings.items() if value is not None}
     for name, value in given.items():
-        kinds = schema["properties"].get(name, {}).get("type", ())
-        # Meltano hands numbers from the environment on as text.
+        kinds = _kinds(schema["properties"].get(name, {}))
+        # Meltano hands numbers, lists and objects from the environment on as text.
         if isinstance(value, str) and "number" in kinds:
             with suppress(ValueError):
                 given[name] = float(value)
+        if isinstance(value, str) and kinds & COLLECTIONS and "string" not in kinds:
+            given[name] = read_collection(value, kinds)
         # To JSON schema 8.0 is an integer, to Python it is not.
         if isinstance(value, float) and "integer" in kinds and value.is_integer():
             given[name] = int(value)

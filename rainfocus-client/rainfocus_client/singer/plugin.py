@@ -17,7 +17,11 @@ from typing_extensions import override
 
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.report import RunReport
-from rainfocus_client.settings.preparation import check_completely, complete_settings
+from rainfocus_client.settings.preparation import (
+    check_completely,
+    check_variables,
+    complete_settings,
+)
 from rainfocus_client.settings.sources import environment_settings, read_config_files
 
 if t.TYPE_CHECKING:
@@ -87,6 +91,7 @@ class RainFocusPlugin(PluginBase):
             report.begin(path)
         if validate_config:
             prefix = self.variable_prefix()
+            check_variables(schema, prefix, self.logger, counts=parse_env_config)
             check_completely(config, self.settings, schema, prefix, self.logger)
         with _signals_held(), _quiet(self.logger):
             super().__init__(config=config, validate_config=False, **others)

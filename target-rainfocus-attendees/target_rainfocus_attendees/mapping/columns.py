@@ -71,28 +71,63 @@ def find_columns(
     columns: Columns = {}
     for field, names in SYNONYMS.items():
         synonyms = names + HASH_SYNONYMS if hashed and field == EMAIL else names
-        path = (
-            find_path(schema, field_map[field])
-            if field in field_map
-            else _first((field,), places) or _first(synonyms, places)
-        )
+        if field in field_map:
+            dotted = field_map[field]
+            path = find_path(schema, dotted) if dotted is not None else None
+        else:
+            path = _first((field,), places) or _first(synonyms, places)
         if path:
             columns[field] = path
     return columns
 
 
-def find_path(schema: JSONSchema, dotted: str | None) -> Path | None:
+def find_path(schema: JSONSchema, dotted: str) -> Path | None:
     """The path that a user's dotted one means in a stream; None if its schema has no such column.
 
-    Within a column anything may be named: custom attributes are not in the schema.
+    A dot may be part of a name. Within lists, such as custom attributes, and within objects that
+    declare no properties, or others beside them, anything may be named.
     """
-    if not dotted:
-        return None
     properties = _properties(schema)
-    if dotted in properties:
-        return (dotted,)
-    path = tuple(dotted.split("."))
-    return path if path[0] in properties else None
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        name = ".".join(parts[:count])
+        if name not in properties:
+            continue
+        if count == len(parts):
+            return (name,)
+        rest = ".".join(parts[count:])
+        inside = find_path(properties[name], rest)
+        if inside is None and _is_open(properties[name]):
+            inside = tuple(parts[count:])
+        if inside:
+            return (name, *inside)
+    return None
+
+
+def undeclared(schema: JSONSchema, paths: Iterable[Path]) -> list[Path]:
+    """Those of the paths that a stream's schema does not have to their ends."""
+    return [path for path in paths if not _is_declared(schema, path)]
+
+
+def spelling(name: str) -> str:
+    """A name as it is compared: lower case, without `_`, `-` and blanks."""
+    return re.sub(r"[_\-\s]", "", name).lower()
+
+
+def column_names(schema: JSONSchema) -> list[str]:
+    """The columns of a stream, dotted where the schema declares what is inside of them."""
+    found = []
+    for name, column in _properties(schema).items():
+        inside = column_names(column) if isinstance(column, dict) else []
+        found += [f"{name}.{inner}" for inner in inside] or [name]
+    return found
+
+
+def likely_email(schema: JSONSchema) -> str:
+    """The column that most likely holds e-mail addresses, dotted; empty if none looks like it."""
+    names = column_names(schema)
+    likely = (name for name in names if "mail" in spelling(name.rpartition(".")[2]))
+    return min(likely, key=len, default="")
 
 
 def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
@@ -100,7 +135,7 @@ def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
     matched = {path[:depth] for path in used for depth in (1, 2)}
     found = []
     for name, column in _properties(schema).items():
-        inside = _properties(column) if _spelling(name) == GROUP else {}
+        inside = _properties(column) if spelling(name) == GROUP else {}
         if inside:
             found += [f"{name}.{inner}" for inner in inside if (name, inner) not in matched]
         elif (name,) not in matched and not name.startswith(NOT_COLUMNS):
@@ -111,16 +146,47 @@ def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
 def value_at(record: Mapping[str, t.Any], path: Path) -> object:
     """The value at a path; in a list of custom attributes a step is an attribute's code.
 
-    An attribute with several values, an entry each, is a list of them.
+    What no schema declares may have dots in its name: where there is no step, the rest of the
+    path is tried as one. An attribute with several values, an entry each, is a list of them.
     """
     value: t.Any = record
-    for key in path:
-        if isinstance(value, list):
-            found = [one.get("value") for one in value if _is_attribute(one, key)]
-            value = found if len(found) > 1 else next(iter(found), None)
-        else:
-            value = value.get(key) if isinstance(value, dict) else None
+    for depth, key in enumerate(path):
+        inside = _step(value, key)
+        if inside is None and depth + 1 < len(path):
+            return _step(value, ".".join(path[depth:]))
+        value = inside
     return value
+
+
+def _is_declared(schema: JSONSchema, path: Path) -> bool:
+    for key in path:
+        properties = _properties(schema)
+        if key not in properties:
+            return False
+        schema = properties[key]
+    return True
+
+
+def _is_open(column: object) -> bool:
+    """Whether a column may hold more than its schema declares."""
+    if not isinstance(column, dict):
+        return column is True
+    alternatives = _alternatives(column)
+    if alternatives:
+        return any(map(_is_open, alternatives))
+    kinds = _kinds(column)
+    if "object" in kinds or not kinds:
+        return not column.get("properties") or bool(column.get("additionalProperties"))
+    return "array" in kinds
+
+
+def _step(value: object, key: str) -> t.Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return value.get(key)
+    if not isinstance(value, list):
+        return None
+    found = [one.get("value") for one in value if _is_attribute(one, key)]
+    return found if len(found) > 1 else next(iter(found), None)
 
 
 def _is_attribute(entry: object, code: str) -> bool:
@@ -138,14 +204,10 @@ def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) ->
 def _by_folded_name(schema: JSONSchema) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, column in _properties(schema).items():
-        folded = _spelling(name)
+        folded = spelling(name)
         if folded == GROUP or _holds_a_value(column):
             found.setdefault(folded, name)
     return found
-
-
-def _spelling(name: str) -> str:
-    return re.sub(r"[_\-\s]", "", name).lower()
 
 
 def _properties(schema: object) -> JSONSchema:
@@ -153,16 +215,24 @@ def _properties(schema: object) -> JSONSchema:
     if not isinstance(schema, dict):
         return {}
     found: dict[str, t.Any] = dict(schema.get("properties") or {})
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        for alternative in schema.get(keyword) or []:
-            found |= _properties(alternative)
+    for alternative in _alternatives(schema):
+        found |= _properties(alternative)
     return found
+
+
+def _alternatives(schema: JSONSchema) -> list[t.Any]:
+    keywords = ("anyOf", "oneOf", "allOf")
+    return [one for keyword in keywords for one in schema.get(keyword) or []]
+
+
+def _kinds(column: JSONSchema) -> set[str]:
+    kinds = column.get("type") or ()
+    return {kinds} if isinstance(kinds, str) else set(kinds)
 
 
 def _holds_a_value(column: object) -> bool:
     """Whether a column can hold text or a number, not only an object or an array."""
     if not isinstance(column, dict):
         return column is True
-    kinds = column.get("type") or ()
-    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    kinds = _kinds(column)
     return not kinds or bool(kinds - {"object", "array", "null"})

@@ -16,7 +16,7 @@ from target_rainfocus_attendees.mapping.regions import country_code, state_code
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_rainfocus_attendees.mapping.columns import Columns
+    from target_rainfocus_attendees.mapping.columns import Columns, Path
     from target_rainfocus_attendees.mapping.consent import Consent
 
 Fields: t.TypeAlias = dict[str, t.Any]
@@ -79,6 +79,17 @@ class ProfileReader:
         self._hashed = hashed
         self._strict = strict
         self._consent = consent
+        self._sought: list[Path] = []
+        self._reads = False
+
+    def look_out_for(self, paths: Iterable[Path]) -> None:
+        """Note at which of these paths no record has a value: no schema promises them."""
+        self._sought = list(paths)
+
+    @property
+    def never_found(self) -> list[Path]:
+        """Those of them at which there was none so far; empty before the first record."""
+        return self._sought if self._reads else []
 
     def may_send(self, record: Mapping[str, t.Any]) -> bool:
         """Whether there is the consent that is asked for."""
@@ -108,6 +119,9 @@ class ProfileReader:
             value = value_at(record, path)
             if value is not None:
                 _set(fields, field, _attribute(value), dropped)
+        self._reads = True
+        if self._sought:
+            self._sought = [path for path in self._sought if value_at(record, path) is None]
         _use_codes(fields, dropped)
         if dropped and self._strict:
             msg = f"the value of {dropped[0]} cannot be used"

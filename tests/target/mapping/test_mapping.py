@@ -553,24 +553,6 @@ def test_a_bad_attribute_is_left_out_and_counted(send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "named"),
-    [
-        ({"field_map": {"city": "place.town"}}, "place.town, which field_map names"),
-        ({"extra_fields": {"diet": "food"}}, "food, which extra_fields names"),
-    ],
-    ids=str,
-)
-def test_a_setting_that_names_a_column_that_is_not_there_is_told_once(
-    send: Send, setting: Json, named: str
-) -> None:
-    sent = send(stream("people", {"email": ADA, "city": "Lehi"}, {"email": USER}), **setting)
-    (warning,) = sent.ended.lines("WARNING")
-    assert f"Stream people has no column {named}" in warning
-    city = {"city": "Lehi"} if "extra_fields" in setting else {}
-    assert sent.bodies == [{"email": ADA} | city, {"email": USER}]
-
-
-@pytest.mark.parametrize(
     ("setting", "said"),
     [
         ({"consent_field": "agreed"}, "Stream people has no column agreed, which consent_field"),
@@ -602,6 +584,21 @@ def test_that_everything_is_filtered_is_told(send: Send) -> None:
         ({"field_map": {"town": "city"}}, "Setting field_map knows only email, firstname"),
         ({"extra_fields": {"city": "town"}}, "Setting extra_fields names city"),
         ({"extra_fields": {"email_lc_sha256": "x"}}, "Setting extra_fields names email_lc_sha256"),
+        ({"extra_fields": {"Email": "x"}}, "Setting extra_fields names Email, which is the field"),
+        ({"extra_fields": {"first_name": "x"}}, "names first_name, which is the field firstname"),
+        ({"extra_fields": {"countryId": "x"}}, "Setting extra_fields names countryId"),
+        ({"extra_fields": {"diet": ""}}, "Setting extra_fields.diet must not be empty"),
+        ({"field_map": {"city": ""}}, "Setting field_map.city must not be empty"),
+        ({"field_map": "city"}, "Setting field_map must be of type object"),
+        ({"field_map": "{city: x}"}, "Setting field_map must be of type object"),
+        ({"streams": ["people", ""]}, "Setting streams.1 must not be empty"),
+        ({"streams": "[people"}, "Setting streams must be of type array"),
+        ({"consent_field": ""}, "Setting consent_field must not be empty"),
+        ({"consent_field": "  "}, "Setting consent_field must not be blank"),
+        ({"consent_values": ["yes", ""]}, "Setting consent_values.1 "),
+        ({"event_code": ""}, "Setting event_code must not be empty"),
+        ({"event_code": " "}, "Setting event_code must not be blank"),
+        ({"rejects_path": " "}, "Setting rejects_path must not be blank"),
         ({"consent_values": []}, "Setting consent_values must not be empty"),
         ({"validation": "lax"}, "Setting validation must be one of lenient, strict"),
         ({"identity": "phone"}, "Setting identity must be one of email, email_lc_sha256"),
@@ -621,6 +618,7 @@ def test_without_a_column_for_the_address_a_stream_is_skipped(send: Send) -> Non
         assert sent.bodies == []
         (warning,) = sent.ended.lines("WARNING")
         assert "Stream people has no e-mail field" in warning
+        assert sent.ended.code == 65
 
 
 @pytest.mark.parametrize(
