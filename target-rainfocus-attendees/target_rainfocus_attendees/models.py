@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_rainfocus_attendees.mapping.profiles import Profile
 
 Message: t.TypeAlias = dict[str, t.Any]
@@ -44,8 +46,8 @@ class Receipt:
     """What sending one profile came to.
 
     Attributes:
-        outcome: `STORED`, `UNCHANGED`, `REJECTED` or `UNFINISHED`.
-        reason: Why it was rejected.
+        outcome: `STORED`, `UNCHANGED`, `REJECTED`, `FILTERED` or `UNFINISHED`.
+        reason: Why it was rejected, or filtered.
         failure: Why it is unfinished; it stops the run.
         attempts: Requests made.
         status: HTTP status of the last answer, None where there was none.
@@ -70,6 +72,13 @@ class Item(t.NamedTuple):
     source: Source
 
 
+class Withdrawal(t.NamedTuple):
+    """Somebody who is not to be sent any more, of whom profiles may wait, and why."""
+
+    identity: str
+    reason: str
+
+
 class Delivered(t.NamedTuple):
     """What became of the items that were sent as one profile.
 
@@ -78,9 +87,11 @@ class Delivered(t.NamedTuple):
         identity: Whose profile it was.
         items: In the order they were read.
         receipt: What sending came to.
+        dropped: Fields that were left out of it when the items were merged.
     """
 
     outcome: Outcome
     identity: str
     items: list[Item]
     receipt: Receipt
+    dropped: Sequence[str] = ()

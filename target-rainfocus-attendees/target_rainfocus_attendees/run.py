@@ -16,8 +16,9 @@ from target_rainfocus_attendees.delivery.dry_run import DryRun
 from target_rainfocus_attendees.delivery.event_check import CHECK_EVENT, EventCheck
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
+from target_rainfocus_attendees.mapping.deletions import is_deleted
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
-from target_rainfocus_attendees.models import Item, Outcome
+from target_rainfocus_attendees.models import Item, Outcome, Withdrawal
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.summary import Summary
@@ -143,7 +144,7 @@ class Run:
     def filter(self, stream: str) -> None:
         """Take a record that a stream map filters out."""
         self._summary.read(stream)
-        self._summary.filtered(stream)
+        self._summary.filtered(stream, "dropped by a stream map")
         self._progress()
 
     def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
@@ -160,9 +161,10 @@ class Run:
         """
         number = self._checkpoints.record()
         self._summary.read(source.stream)
-        if not reader.may_send(record):
-            self._summary.filtered(source.stream)
-            self._checkpoints.settled([number])
+        if is_deleted(source.record["record"]):
+            self._leave_out(number, record, reader, source, "deleted upstream")
+        elif not reader.may_send(record):
+            self._leave_out(number, record, reader, source, "no consent")
         else:
             try:
                 profile = reader.read(record)
@@ -170,10 +172,24 @@ class Run:
                 self._summary.refused(source.stream, Outcome.INVALID, str(error))
                 self._put_away(number, source, str(error), error.field)
             else:
-                if profile.dropped:
-                    self._summary.dropped(profile.dropped)
+                self._summary.dropped(profile.dropped)
+                self._summary.differed(profile.differing)
                 self._dispatcher.submit(Item(number, profile, source))
         self._progress()
+
+    def _leave_out(
+        self,
+        number: int,
+        record: Mapping[str, t.Any],
+        reader: ProfileReader,
+        source: Source,
+        reason: str,
+    ) -> None:
+        self._summary.filtered(source.stream, reason)
+        self._checkpoints.settled([number])
+        if identity := reader.identity(record):
+            later = f"{reason}, as a later record says"
+            self._dispatcher.withdraw(Withdrawal(identity, later))
 
     def state(self, state: State) -> None:
         """Take a state that stands behind all records taken so far."""
@@ -244,6 +260,8 @@ class Run:
                 for path in reader.never_found:
                     self._logger.info(NEVER_FOUND, stream, ".".join(path))
             self._logger.info("%s", self._summary.line(), extra=self._report.fields())
+            for reason in self._summary.reasons(Outcome.FILTERED):
+                self._logger.info("%s", reason)
             self._checkpoint()
 
     def _tell_not_stored(self) -> None:
@@ -252,7 +270,7 @@ class Run:
         if not self._rejects or not self._summary.succeeded:
             blame = f"{CHECK_EVENT} " if self._summary.all_sent_rejected else ""
             raise NotStoredError(blame + self._not_stored_text())
-        for reason in self._summary.reasons():
+        for reason in self._summary.reasons(Outcome.INVALID, Outcome.REJECTED):
             self._logger.warning("%s", reason)
         self._logger.warning("%s", self._not_stored_text())
 
@@ -295,18 +313,23 @@ class Run:
 
     def _collect(self) -> None:
         for delivered in self._dispatcher.delivered():
+            self._summary.dropped(delivered.dropped)
             if delivered.outcome is Outcome.REJECTED:
                 (item,) = delivered.items
                 reason = delivered.receipt.reason
                 self._summary.refused(item.source.stream, Outcome.REJECTED, reason)
                 self._event_check.hold(delivered)
+            elif delivered.outcome is Outcome.FILTERED:
+                for item in delivered.items:
+                    self._summary.filtered(item.source.stream, delivered.receipt.reason)
+                self._checkpoints.settled([item.number for item in delivered.items])
             elif delivered.items:
                 self._summary.sent(
                     delivered.outcome, [item.source.stream for item in delivered.items]
                 )
                 self._checkpoints.settled([item.number for item in delivered.items])
                 self._event_check.acquit()
-            if self._activations:
+            if self._activations and delivered.outcome is not Outcome.FILTERED:
                 self._activations.add(delivered)
         self._put_refused_away()
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 from target_rainfocus_attendees.files import check_writable
 from target_rainfocus_attendees.mapping.columns import SYNONYMS, spelling
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
+from target_rainfocus_attendees.mapping.texts import NULL_VALUES
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,6 +87,13 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": ["yes", "true", "1"],
         "title": "Consent values",
         "description": "Values of consent_field that mean yes, whatever their case.",
+    },
+    "null_values": {
+        "type": "array",
+        "items": {"type": "string"},
+        "default": list(NULL_VALUES),
+        "title": "Null values",
+        "description": "Words for nothing, as they are written: such a value is left out.",
     },
     "concurrency": {
         "type": "integer",
@@ -186,6 +194,7 @@ class TargetSettings(ConnectionSettings):
     validation: str
     consent_field: str | None = None
     consent_values: Sequence[str | bool | float]
+    null_values: Sequence[str]
     concurrency: int
     batch_size_rows: int
     streams: Sequence[str] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from itertools import chain
 
 from rainfocus_client.errors import DataError, SettingsError
 from singer_sdk import RecordSink
@@ -17,15 +18,16 @@ from target_rainfocus_attendees.mapping.columns import (
     column_names,
     find_columns,
     find_path,
+    left_aside,
     likely_email,
     undeclared,
     unmatched,
 )
 from target_rainfocus_attendees.mapping.consent import Consent
-from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader
+from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader, Rules
 
 if t.TYPE_CHECKING:
-    from target_rainfocus_attendees.mapping.columns import Path
+    from target_rainfocus_attendees.mapping.columns import Columns, Path
     from target_rainfocus_attendees.models import Message
     from target_rainfocus_attendees.run import Run
     from target_rainfocus_attendees.settings import TargetSettings
@@ -88,7 +90,8 @@ class AttendeeSink(RecordSink):
             field: self._path(schema, "extra_fields", dotted)
             for field, dotted in settings.extra_fields.items()
         }
-        used = [*columns.values(), *extra.values()]
+        self._tell_left_aside(schema, columns)
+        used = [*chain.from_iterable(columns.values()), *extra.values()]
         consent = None
         if settings.consent_field is not None:
             path = self._path(schema, "consent_field", settings.consent_field)
@@ -100,16 +103,26 @@ class AttendeeSink(RecordSink):
                 self.stream_name,
                 ", ".join(others),
             )
-        reader = ProfileReader(
-            columns,
-            extra,
+        rules = Rules(
             hashed=settings.hashed,
             strict=settings.validation == "strict",
-            consent=consent,
+            null_values=frozenset(settings.null_values),
         )
+        reader = ProfileReader(columns, extra, rules, consent)
         reader.look_out_for(undeclared(schema, used))
         self._run.load(self.stream_name, reader)
         return reader
+
+    def _tell_left_aside(self, schema: Message, columns: Columns) -> None:
+        aside = left_aside(schema, {**columns, **dict.fromkeys(self._settings.field_map, ())})
+        if aside:
+            self.logger.warning(
+                "Stream %s: %s may mean another thing and so is not sent. field_map can take it: "
+                "%s, or null to leave it out.",
+                self.stream_name,
+                ", ".join(aside.values()),
+                json.dumps(aside),
+            )
 
     def _path(self, schema: Message, setting: str, dotted: str) -> Path:
         path = find_path(schema, dotted)

@@ -8,13 +8,13 @@ import typing as t
 
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
-from target_rainfocus_attendees.models import Delivered, Outcome
+from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Withdrawal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_rainfocus_attendees.mapping.profiles import Fields
-    from target_rainfocus_attendees.models import Item, Receipt
+    from target_rainfocus_attendees.models import Item
 
 QUEUED_PER_WORKER = 4
 
@@ -49,8 +49,8 @@ class ProfileStore(t.Protocol):
 class Dispatcher:
     """A loop in a thread of its own that keeps its workers busy while the caller reads on.
 
-    The caller's thread uses `submit`, `flush`, `outcomes` and `close`; all else happens in the
-    loop. Records of one person that wait together are merged and sent as one.
+    The caller's thread uses `submit`, `withdraw`, `flush`, `delivered` and `close`; all else
+    happens in the loop. Records of one person that wait together are merged and sent as one.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Dispatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         # Shared by both threads, guarded by the condition.
         self._changed = threading.Condition()
-        self._submitted: list[Item] = []
+        self._submitted: list[Item | Withdrawal] = []
         self._unsettled = 0
         self._awaited = -1
         self._delivered: list[Delivered] = []
@@ -99,6 +99,16 @@ class Dispatcher:
             self.check()
             self._unsettled += 1
             self._submitted.append(item)
+            is_first = len(self._submitted) == 1
+        if is_first:
+            self._running_loop().call_soon_threadsafe(self._take)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Do not send what waits of a person; what is on its way already goes."""
+        with self._changed:
+            if not self._unsettled:
+                return
+            self._submitted.append(withdrawal)
             is_first = len(self._submitted) == 1
         if is_first:
             self._running_loop().call_soon_threadsafe(self._take)
@@ -183,7 +193,10 @@ class Dispatcher:
                 self._ready.put_nowait(identity)
 
     async def _deliver(self, store: ProfileStore, identity: str, items: list[Item]) -> None:
-        receipt = await store.send(identity, merge_profiles(item.profile for item in items))
+        if not items:
+            return
+        fields, dropped = merge_profiles(item.profile for item in items)
+        receipt = await store.send(identity, fields)
         if receipt.failure:
             self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
             raise receipt.failure
@@ -193,13 +206,23 @@ class Dispatcher:
             for item in items:
                 await self._deliver(store, identity, [item])
         else:
-            self._settle(Delivered(receipt.outcome, identity, items, receipt))
+            self._settle(Delivered(receipt.outcome, identity, items, receipt, dropped))
 
     def _take(self) -> None:
         with self._changed:
             items, self._submitted = self._submitted, []
         for item in items:
-            self._enqueue(item)
+            if isinstance(item, Withdrawal):
+                self._drop(item)
+            else:
+                self._enqueue(item)
+
+    def _drop(self, withdrawal: Withdrawal) -> None:
+        # The empty list stays, for the queue knows the identity: nobody may be in it twice.
+        if items := self._waiting.get(withdrawal.identity):
+            self._waiting[withdrawal.identity] = []
+            receipt = Receipt(Outcome.FILTERED, withdrawal.reason)
+            self._settle(Delivered(Outcome.FILTERED, withdrawal.identity, items, receipt))
 
     def _enqueue(self, item: Item) -> None:
         identity = item.profile.identity

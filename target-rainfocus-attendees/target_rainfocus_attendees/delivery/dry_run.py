@@ -11,6 +11,7 @@ import orjson
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.files import OWNER_ONLY, open_private, writing
+from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
 
 if t.TYPE_CHECKING:
@@ -20,7 +21,8 @@ if t.TYPE_CHECKING:
     from rainfocus_client.report import Traffic
 
     from target_rainfocus_attendees.delivery.ledger import Ledger
-    from target_rainfocus_attendees.models import Item
+    from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Item, Withdrawal
     from target_rainfocus_attendees.settings import TargetSettings
 
 BATCH = 500
@@ -69,6 +71,15 @@ class DryRun:
         if len(self._waiting) >= BATCH:
             self.flush()
 
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Do not count what waits of a person."""
+        identity, reason = withdrawal
+        items = [item for item in self._waiting if item.profile.identity == identity]
+        if items:
+            self._waiting = [item for item in self._waiting if item.profile.identity != identity]
+            receipt = Receipt(Outcome.FILTERED, reason)
+            self._delivered.append(Delivered(Outcome.FILTERED, identity, items, receipt))
+
     def flush(self) -> None:
         """Give every profile its outcome.
 
@@ -77,17 +88,23 @@ class DryRun:
         """
         self._open()
         items, self._waiting = self._waiting, []
-        known = self._known(items)
+        merged = [merge_profiles([item.profile]) for item in items]
+        known = self._known(
+            [
+                (item.profile.identity, fields)
+                for item, (fields, _) in zip(items, merged, strict=True)
+            ]
+        )
         if self._bodies:
             with _writing():
                 self._bodies.writelines(
-                    orjson.dumps(item.profile.fields, option=orjson.OPT_APPEND_NEWLINE)
-                    for item, is_known in zip(items, known, strict=True)
+                    orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+                    for (fields, _), is_known in zip(merged, known, strict=True)
                     if not is_known
                 )
-        for item, is_known in zip(items, known, strict=True):
+        for item, (_, dropped), is_known in zip(items, merged, known, strict=True):
             outcome = Outcome.UNCHANGED if is_known else Outcome.STORED
-            done = Delivered(outcome, item.profile.identity, [item], Receipt(outcome))
+            done = Delivered(outcome, item.profile.identity, [item], Receipt(outcome), dropped)
             self._delivered.append(done)
 
     def check(self) -> None:
@@ -122,9 +139,9 @@ class DryRun:
         async with AttendeeStore(self._settings, self._traffic):
             """Only get a token."""
 
-    def _known(self, items: list[Item]) -> list[bool]:
-        if not self._ledger or not items:
-            return [False] * len(items)
-        entries = [self._ledger.entry(item.profile.identity, item.profile.fields) for item in items]
+    def _known(self, profiles: list[tuple[str, Fields]]) -> list[bool]:
+        if not self._ledger or not profiles:
+            return [False] * len(profiles)
+        entries = [self._ledger.entry(identity, fields) for identity, fields in profiles]
         known = self._ledger.known(entries)
         return [entry in known for entry in entries]

@@ -6,16 +6,21 @@ import re
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 JSONSchema: t.TypeAlias = "Mapping[str, t.Any]"
 Path: t.TypeAlias = tuple[str, ...]
-Columns: t.TypeAlias = dict[str, Path]
-"""Attendee Store field → path of the value in a record."""
+Columns: t.TypeAlias = dict[str, tuple[Path, ...]]
+"""Attendee Store field → paths of its value in a record, the best first."""
+
+Place: t.TypeAlias = tuple[Path, dict[str, dict[str, object]]]
+"""Path of an object in a record, and its columns: spelling → names → schema."""
 
 EMAIL = "email"
 COUNTRY = "countryid"
 STATE = "state"
+PHONE = "phone"
+ZIP = "zip"
 
 NOT_COLUMNS = ("_sdc_", "_reject")
 """How the names begin of what Singer, and our own rejects, add to a record."""
@@ -28,19 +33,25 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "firstname": ("givenname", "fname"),
     "lastname": ("surname", "familyname", "lname"),
     "companyname": ("company", "organization", "organisation", "employer", "accountname"),
-    "jobtitle": ("title", "position"),
-    "phone": ("phonenumber", "telephone", "mobile"),
+    "jobtitle": (),
+    PHONE: ("phonenumber", "telephone", "mobile"),
     "address1": ("addressline1", "address", "streetaddress", "street"),
     "address2": ("addressline2",),
     "city": ("town", "locality"),
-    STATE: ("statecode", "stateid", "province", "region"),
-    "zip": ("zipcode", "postalcode", "postcode"),
+    STATE: ("statecode", "province"),
+    ZIP: ("zipcode", "postalcode", "postcode"),
     COUNTRY: ("countrycode", "country", "countryname"),
 }
 """The 12 fields (AEP destination page) and what else they are called, best name first.
 
 Names are compared folded: lower case, without `_`, `-` and spaces.
 """
+
+AMBIGUOUS: dict[str, tuple[str, ...]] = {
+    "jobtitle": ("title", "position"),
+    STATE: ("region", "stateid"),
+}
+"""Names that mean the field, or another thing: a salutation, a sales region, a key."""
 
 
 HASH_SYNONYMS = ("emaillcsha256", "emailsha256", "emailhash", "hashedemail")
@@ -53,32 +64,46 @@ def find_columns(
     """Find the fields that a stream holds.
 
     A field's own name is better than a synonym, and the top level better than the `attendee`
-    object.
+    object. All columns that mean a field are found, but one alone for e-mail addresses.
 
     Args:
         schema: The stream's schema.
         field_map: Field → dotted path, which goes before any name; None leaves the field out.
         hashed: Whether the e-mail address may be in a column of hashes.
     """
-    top = _by_folded_name(schema)
-    flattened = {
-        name.removeprefix(GROUP): column for name, column in top.items() if name.startswith(GROUP)
-    }
-    places: list[tuple[Path, dict[str, str]]] = [((), top), ((), flattened)]
-    if GROUP in top:
-        group = _properties(schema)[top[GROUP]]
-        places.append(((top[GROUP],), _by_folded_name(group)))
+    places = _places(schema)
     columns: Columns = {}
     for field, names in SYNONYMS.items():
         synonyms = names + HASH_SYNONYMS if hashed and field == EMAIL else names
         if field in field_map:
             dotted = field_map[field]
             path = find_path(schema, dotted) if dotted is not None else None
+            paths = [path] if path else []
         else:
-            path = _first((field,), places) or _first(synonyms, places)
-        if path:
-            columns[field] = path
+            paths = _alike(field, synonyms, places)
+        if paths:
+            columns[field] = tuple(paths[:1] if field == EMAIL else dict.fromkeys(paths))
     return columns
+
+
+def left_aside(schema: JSONSchema, columns: Columns) -> dict[str, str]:
+    """The fields that are found in no column but could be in one: field → its dotted path.
+
+    Its name means another thing as well, or it holds an object.
+
+    Args:
+        schema: The stream's schema.
+        columns: From `find_columns`, and the fields that `field_map` decides on.
+    """
+    places = _places(schema)
+    found: dict[str, str] = {}
+    for field in (field for field in SYNONYMS if field not in columns):
+        names = (*AMBIGUOUS.get(field, ()), field, *SYNONYMS[field])
+        for path in _named(names, places, lambda _: True):
+            column = _at(schema, path)
+            inside = [] if _may_hold_a_value(column) else [*column_names(column), "column"][:1]
+            found.setdefault(field, ".".join([*path, *inside]))
+    return found
 
 
 def find_path(schema: JSONSchema, dotted: str) -> Path | None:
@@ -114,11 +139,11 @@ def spelling(name: str) -> str:
     return re.sub(r"[_\-\s]", "", name).lower()
 
 
-def column_names(schema: JSONSchema) -> list[str]:
+def column_names(schema: object) -> list[str]:
     """The columns of a stream, dotted where the schema declares what is inside of them."""
     found = []
     for name, column in _properties(schema).items():
-        inside = column_names(column) if isinstance(column, dict) else []
+        inside = column_names(column)
         found += [f"{name}.{inner}" for inner in inside] or [name]
     return found
 
@@ -159,12 +184,15 @@ def value_at(record: Mapping[str, t.Any], path: Path) -> object:
 
 
 def _is_declared(schema: JSONSchema, path: Path) -> bool:
+    return _at(schema, path) is not None
+
+
+def _at(schema: JSONSchema, path: Path) -> t.Any:  # noqa: ANN401
+    """The schema at the end of a path; None where there is none."""
+    column: t.Any = schema
     for key in path:
-        properties = _properties(schema)
-        if key not in properties:
-            return False
-        schema = properties[key]
-    return True
+        column = _properties(column).get(key)
+    return column
 
 
 def _is_open(column: object) -> bool:
@@ -189,25 +217,52 @@ def _step(value: object, key: str) -> t.Any:  # noqa: ANN401
     return found if len(found) > 1 else next(iter(found), None)
 
 
+def _alike(field: str, synonyms: tuple[str, ...], places: list[Place]) -> list[Path]:
+    """The columns that mean a field, all in the place where the best of them is."""
+    found: list[tuple[Path, list[Path], list[Path]]] = [
+        (
+            place[0],
+            list(_named((field,), [place], _may_hold_a_value)),
+            list(_named(synonyms, [place], _holds_values_only)),
+        )
+        for place in places
+    ]
+    best = next((one for one in found if one[1]), None) or next(
+        (one for one in found if one[2]), None
+    )
+    return [*best[1], *best[2]] if best else []
+
+
 def _is_attribute(entry: object, code: str) -> bool:
     return isinstance(entry, dict) and entry.get("code") == code
 
 
-def _first(names: tuple[str, ...], places: list[tuple[Path, dict[str, str]]]) -> Path | None:
-    for parent, properties in places:
-        for name in names:
-            if name in properties:
-                return (*parent, properties[name])
-    return None
+def _places(schema: JSONSchema) -> list[Place]:
+    top = _by_spelling(schema)
+    flattened = {
+        name.removeprefix(GROUP): column for name, column in top.items() if name.startswith(GROUP)
+    }
+    places: list[Place] = [((), top), ((), flattened)]
+    if GROUP in top:
+        places += [((name,), _by_spelling(group)) for name, group in top[GROUP].items()]
+    return places
 
 
-def _by_folded_name(schema: JSONSchema) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _by_spelling(schema: object) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
     for name, column in _properties(schema).items():
-        folded = spelling(name)
-        if folded == GROUP or _holds_a_value(column):
-            found.setdefault(folded, name)
+        found.setdefault(spelling(name), {})[name] = column
     return found
+
+
+def _named(
+    names: Iterable[str], places: list[Place], is_wanted: Callable[[object], bool]
+) -> Iterator[Path]:
+    for parent, columns in places:
+        for name in names:
+            for column, schema in columns.get(name, {}).items():
+                if is_wanted(schema):
+                    yield (*parent, column)
 
 
 def _properties(schema: object) -> JSONSchema:
@@ -230,9 +285,19 @@ def _kinds(column: JSONSchema) -> set[str]:
     return {kinds} if isinstance(kinds, str) else set(kinds)
 
 
-def _holds_a_value(column: object) -> bool:
-    """Whether a column can hold text or a number, not only an object or an array."""
+def _kinds_of(column: object) -> set[str]:
+    """The types that a column may have, in any alternative; none means any."""
     if not isinstance(column, dict):
-        return column is True
-    kinds = _kinds(column)
+        return set() if column is True else {"null"}
+    return _kinds(column).union(*map(_kinds_of, _alternatives(column)))
+
+
+def _may_hold_a_value(column: object) -> bool:
+    """Whether a column can hold text or a number, not only an object or an array."""
+    kinds = _kinds_of(column)
     return not kinds or bool(kinds - {"object", "array", "null"})
+
+
+def _holds_values_only(column: object) -> bool:
+    """Whether a column holds nothing but texts and numbers."""
+    return _may_hold_a_value(column) and not _kinds_of(column) & {"object", "array"}

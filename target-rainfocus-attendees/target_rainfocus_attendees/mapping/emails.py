@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from functools import lru_cache
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 LONGEST_LOCAL_PART = 64
@@ -23,6 +25,22 @@ def is_email(text: str) -> bool:
     if plain and len(plain[1]) <= LONGEST_LOCAL_PART and len(text) <= LONGEST_ADDRESS:
         return _is_domain(plain[2])
     return _validates(text)
+
+
+def mailbox(text: str) -> str:
+    """What is the same for every spelling of one mailbox: for comparing, never for sending.
+
+    Case does not count, nor how accents are composed, nor whether the domain is written in
+    Unicode or in punycode (UTS 46).
+    """
+    if text.isascii() and "xn--" not in text:
+        return text.lower()
+    local, _, domain = text.rpartition("@")
+    try:
+        domain = idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        domain = unicodedata.normalize("NFKC", domain)
+    return unicodedata.normalize("NFC", f"{local}@{domain}".lower())
 
 
 def is_hash(text: str) -> bool:

@@ -5,16 +5,30 @@ from __future__ import annotations
 import math
 import typing as t
 from dataclasses import dataclass
-from decimal import Decimal
 
 from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER
 
-from target_rainfocus_attendees.mapping.columns import COUNTRY, EMAIL, STATE, value_at
-from target_rainfocus_attendees.mapping.emails import hash_email, is_email, is_hash
-from target_rainfocus_attendees.mapping.regions import country_code, state_code
+from target_rainfocus_attendees.mapping.columns import (
+    COUNTRY,
+    EMAIL,
+    PHONE,
+    STATE,
+    ZIP,
+    value_at,
+)
+from target_rainfocus_attendees.mapping.emails import hash_email, is_email, is_hash, mailbox
+from target_rainfocus_attendees.mapping.numerals import phone_number, postal_code
+from target_rainfocus_attendees.mapping.regions import (
+    STATE_COUNTRIES,
+    country_code,
+    is_country_name,
+    state_code,
+)
+from target_rainfocus_attendees.mapping.texts import is_json_document, to_text
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from target_rainfocus_attendees.mapping.columns import Columns, Path
     from target_rainfocus_attendees.mapping.consent import Consent
@@ -35,19 +49,37 @@ class InvalidProfileError(Exception):
         self.field = field
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What is sent for one person.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is made of values.
 
     Attributes:
-        identity: What makes two records the same person: the address in lower case, or its hash.
-        fields: Attendee Store field → value, never blank.
+        hashed: Whether a hash is sent in place of the e-mail address.
+        strict: Whether a value that cannot be used makes the record invalid.
+        null_values: Words for nothing.
+    """
+
+    hashed: bool
+    strict: bool
+    null_values: AbstractSet[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one record says of one person.
+
+    Attributes:
+        identity: What makes two records the same person: the mailbox, or its hash.
+        fields: Attendee Store field → value, never blank; state and postal code as they came,
+            for what they mean depends on a country that another record may hold.
         dropped: Fields whose value could not be used.
+        differing: Fields, with their columns, which held different values.
     """
 
     identity: str
     fields: Fields
     dropped: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
 class ProfileReader:
@@ -56,10 +88,8 @@ class ProfileReader:
     def __init__(
         self,
         columns: Columns,
-        extra: Columns,
-        *,
-        hashed: bool,
-        strict: bool,
+        extra: Mapping[str, Path],
+        rules: Rules,
         consent: Consent | None = None,
     ) -> None:
         """Know where the fields are and what to make of them.
@@ -67,17 +97,22 @@ class ProfileReader:
         Args:
             columns: Where the Attendee Store's fields are.
             extra: Where other fields are, by the names they are sent under.
-            hashed: Whether a hash is sent in place of the e-mail address.
-            strict: Whether a value that cannot be used makes the record invalid.
+            rules: What is made of the values.
             consent: What makes a record one that may be sent; None if all may.
         """
-        self._email = columns[EMAIL]
-        texts = [(field, path) for field, path in columns.items() if field != EMAIL]
-        self._flat = [(field, path[0]) for field, path in texts if len(path) == 1]
-        self._deep = [(field, path) for field, path in texts if len(path) > 1]
+        self._email = columns[EMAIL][0]
+        others = {field: paths for field, paths in columns.items() if field != EMAIL}
+        single = [(field, paths[0]) for field, paths in others.items() if len(paths) == 1]
+        self._flat = [(field, path[0]) for field, path in single if len(path) == 1]
+        self._deep = [(field, path) for field, path in single if len(path) > 1]
+        self._several = [
+            (field, f"{field} ({', '.join('.'.join(path) for path in paths)})", paths)
+            for field, paths in sorted(others.items(), key=lambda item: item[0] != COUNTRY)
+            if len(paths) > 1
+        ]
         self._extra = list(extra.items())
-        self._hashed = hashed
-        self._strict = strict
+        self._rules = rules
+        self._nulls = rules.null_values
         self._consent = consent
         self._sought: list[Path] = []
         self._reads = False
@@ -95,6 +130,13 @@ class ProfileReader:
         """Whether there is the consent that is asked for."""
         return self._consent is None or self._consent.given(record)
 
+    def identity(self, record: Mapping[str, t.Any]) -> str | None:
+        """Who a record is about; None where it does not say."""
+        try:
+            return self._identify(value_at(record, self._email))[0]
+        except InvalidProfileError:
+            return None
+
     def read(self, record: Mapping[str, t.Any]) -> Profile:
         """Read the profile out of a record.
 
@@ -110,46 +152,104 @@ class ProfileReader:
         for field, key in self._flat:
             value = record.get(key)
             if value is not None:
-                _set(fields, field, _text(value), dropped)
+                _set(fields, field, self._value(field, value), dropped)
         for field, path in self._deep:
             value = value_at(record, path)
             if value is not None:
-                _set(fields, field, _text(value), dropped)
+                _set(fields, field, self._value(field, value), dropped)
+        differing = tuple(self._set_of_several(fields, record, dropped)) if self._several else ()
         for field, path in self._extra:
             value = value_at(record, path)
             if value is not None:
-                _set(fields, field, _attribute(value), dropped)
+                _set(fields, field, _attribute(value, self._nulls), dropped)
         self._reads = True
         if self._sought:
             self._sought = [path for path in self._sought if value_at(record, path) is None]
-        _use_codes(fields, dropped)
-        if dropped and self._strict:
-            msg = f"the value of {dropped[0]} cannot be used"
-            raise InvalidProfileError(dropped[0], msg)
-        return Profile(identity, fields, tuple(dropped))
+        if self._rules.strict and (unusable := [*dropped, *make_regular(dict(fields))]):
+            msg = f"the value of {unusable[0]} cannot be used"
+            raise InvalidProfileError(unusable[0], msg)
+        return Profile(identity, fields, tuple(dropped), differing)
 
     def _identify(self, value: object) -> tuple[str, Fields]:
-        text = _text(value) if value is not None else ""
+        text = to_text(value, self._nulls) if value is not None else ""
         if not text:
             raise InvalidProfileError(EMAIL, "no e-mail address")
+        hashed = self._rules.hashed
         if is_hash(text):
-            if not self._hashed:
+            if not hashed:
                 msg = "the e-mail address is a hash, which identity email does not take"
                 raise InvalidProfileError(EMAIL, msg)
         elif not is_email(text):
             raise InvalidProfileError(EMAIL, "no valid e-mail address")
-        if self._hashed:
-            hashed = hash_email(text)
-            return hashed, {HASHED_EMAIL: hashed}
-        return text.lower(), {EMAIL: text}
+        if hashed:
+            digest = hash_email(text)
+            return digest, {HASHED_EMAIL: digest}
+        return mailbox(text), {EMAIL: text}
+
+    def _value(self, field: str, value: object) -> str | None:
+        text = to_text(value, self._nulls)
+        if not text:
+            return text
+        if field == COUNTRY:
+            return country_code(text)
+        if field == PHONE:
+            return phone_number(text)
+        return None if text[0] in "{[" and is_json_document(text) else text
+
+    def _set_of_several(
+        self, fields: Fields, record: Mapping[str, t.Any], dropped: list[str]
+    ) -> Iterator[str]:
+        """Set fields that more than one column holds; give those with different values.
+
+        The first value that can be used is taken; for countries, a name before any code.
+        """
+        for field, label, paths in self._several:
+            given = [value for path in paths if (value := value_at(record, path)) is not None]
+            if field == COUNTRY:
+                given.sort(key=lambda value: not is_country_name(str(value).strip()))
+            values = [self._value(field, value) for value in given]
+            usable = [value for value in values if value]
+            if field == STATE:
+                country = fields.get(COUNTRY)
+                usable.sort(key=lambda value: state_code(value, country) is None)
+            if usable:
+                fields[field] = usable[0]
+                if not all(_agree(field, usable[0], value) for value in usable):
+                    yield label
+            elif None in values:
+                dropped.append(field)
 
 
-def merge_profiles(profiles: Iterable[Profile]) -> Fields:
-    """The fields that one person's profiles amount to: the last value of each wins."""
+def merge_profiles(profiles: Iterable[Profile]) -> tuple[Fields, list[str]]:
+    """What one person's profiles amount to, and which fields are left out of it.
+
+    The last value of each field wins; states and postal codes are read with the country that
+    then is theirs.
+    """
     merged: Fields = {}
     for profile in profiles:
         merged |= profile.fields
-    return merged
+    return merged, make_regular(merged)
+
+
+def make_regular(fields: Fields) -> list[str]:
+    """Make state and postal code those of the country; take out, and name, what is none."""
+    country = fields.get(COUNTRY)
+    dropped: list[str] = []
+    if STATE in fields:
+        _replace(fields, STATE, state_code(fields[STATE], country), dropped)
+    if ZIP in fields:
+        _replace(fields, ZIP, postal_code(fields[ZIP], country), dropped)
+    return dropped
+
+
+def _agree(field: str, one: str, other: str) -> bool:
+    if one.casefold() == other.casefold():
+        return True
+    return field == STATE and any(
+        state_code(one, country) == state_code(other, country) is not None
+        for country in STATE_COUNTRIES
+    )
 
 
 def _set(fields: Fields, field: str, value: object, dropped: list[str]) -> None:
@@ -159,25 +259,13 @@ def _set(fields: Fields, field: str, value: object, dropped: list[str]) -> None:
         fields[field] = value
 
 
-def _text(value: object) -> str | None:
-    """A text or number as trimmed text, or None where it is neither."""
-    if isinstance(value, str):
-        text = value.strip()
-        return text if text.isascii() or _is_unicode(text) else None
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    if not math.isfinite(value):
-        return None
-    return str(int(value) if value == int(value) else value)
-
-
-def _attribute(value: object) -> object:
+def _attribute(value: object, null_values: AbstractSet[str]) -> object:
     """A custom attribute's value: text, number, boolean or a list of them, else None."""
     if isinstance(value, list):
-        values = [_attribute(one) for one in value]
+        values = [_attribute(one, null_values) for one in value]
         return None if None in values else [one for one in values if one not in ("", [])]
     if isinstance(value, str):
-        return _text(value)
+        return to_text(value, null_values)
     if isinstance(value, bool | int) and LEAST_INTEGER <= value <= MOST_INTEGER:
         return value
     if isinstance(value, float) and math.isfinite(value):
@@ -185,27 +273,9 @@ def _attribute(value: object) -> object:
     return None
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
-
-
-def _use_codes(fields: Fields, dropped: list[str]) -> None:
-    """Put codes for country and state; take out, and name, what has none."""
-    country = fields.get(COUNTRY)
-    if country is not None:
-        country = _replace(fields, COUNTRY, country_code(country), dropped)
-    if STATE in fields:
-        _replace(fields, STATE, state_code(fields[STATE], country), dropped)
-
-
-def _replace(fields: Fields, field: str, code: str | None, dropped: list[str]) -> str | None:
+def _replace(fields: Fields, field: str, code: str | None, dropped: list[str]) -> None:
     if code is None:
         del fields[field]
         dropped.append(field)
     else:
         fields[field] = code
-    return code

@@ -14,6 +14,9 @@ if t.TYPE_CHECKING:
 OUTCOMES = tuple(Outcome)[:6]
 """A record that was read ends as one of these."""
 
+SKIPPED = "of a stream that is not loaded"
+"""Reason for which a record is filtered; the summary line counts it by itself."""
+
 
 class Summary:
     """The outcomes of a run."""
@@ -32,6 +35,7 @@ class Summary:
         self._by_stream: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._reasons: Counter[tuple[str, Outcome, str]] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._differing: Counter[str] = Counter()
         self._skipped = 0
 
     @property
@@ -68,15 +72,19 @@ class Summary:
         """Count fields that had to be left out of a record."""
         self._dropped.update(fields)
 
+    def differed(self, fields: Iterable[str]) -> None:
+        """Count fields, with their columns, that held different values in one record."""
+        self._differing.update(fields)
+
     def skipped(self, stream: str) -> None:
         """Count a record of a stream that is not loaded."""
         self.read(stream)
         self._skipped += 1
-        self._count(stream, Outcome.FILTERED)
+        self.filtered(stream, SKIPPED)
 
-    def filtered(self, stream: str) -> None:
+    def filtered(self, stream: str, reason: str) -> None:
         """Count a record, read before, that is not to be sent."""
-        self._count(stream, Outcome.FILTERED)
+        self.refused(stream, Outcome.FILTERED, reason)
 
     def sent(self, outcome: Outcome, streams: list[str]) -> None:
         """Count records that went as one profile, which is `stored` or `unchanged`.
@@ -91,7 +99,7 @@ class Summary:
         self._count(last, outcome)
 
     def refused(self, stream: str, outcome: Outcome, reason: str) -> None:
-        """Count a record that is `invalid` or `rejected`."""
+        """Count a record that is `invalid`, `rejected` or `filtered`."""
         self._count(stream, outcome)
         self._reasons[stream, outcome, reason.rstrip(".")] += 1
 
@@ -117,16 +125,24 @@ class Summary:
         """One line for each thing that was left out, of some profiles or altogether."""
         filtered = self._counts[Outcome.FILTERED] - self._skipped
         nothing = "Every record was filtered: check consent_field, consent_values and stream_maps."
-        return [nothing] * (filtered > 0 and filtered + self._skipped == self._read) + [
-            f"{field} was left out of {count:,} profiles: its value could not be used."
-            for field, count in sorted(self._dropped.items())
+        return [
+            *[nothing] * (filtered > 0 and filtered + self._skipped == self._read),
+            *(
+                f"{field} was left out of {count:,} profiles: its value could not be used."
+                for field, count in sorted(self._dropped.items())
+            ),
+            *(
+                f"{field}: the columns had different values in {count:,} records, and one was "
+                "sent. field_map can name the right one."
+                for field, count in sorted(self._differing.items())
+            ),
         ]
 
-    def reasons(self) -> list[str]:
-        """One line for each reason why records were not stored, the most frequent first."""
+    def reasons(self, *outcomes: Outcome) -> list[str]:
+        """One line for each reason of these outcomes, the most frequent first."""
         return [
             f"{count:,} {outcome}: {reason}."
-            for (outcome, reason), count in self._reasons_of_all().most_common()
+            for (outcome, reason), count in self._reasons_of(*outcomes)
         ]
 
     def failure(self) -> str:
@@ -134,9 +150,8 @@ class Summary:
         if not self.not_stored:
             return ""
         counts = self._counts
-        reasons = "; ".join(
-            f"{reason} ({count:,})" for (_, reason), count in self._reasons_of_all().most_common()
-        )
+        refused = self._reasons_of(Outcome.INVALID, Outcome.REJECTED)
+        reasons = "; ".join(f"{reason} ({count:,})" for (_, reason), count in refused)
         return (
             f"{self.not_stored:,} records were not stored ({counts[Outcome.INVALID]:,} invalid, "
             f"{counts[Outcome.REJECTED]:,} rejected): {reasons}."
@@ -160,14 +175,16 @@ class Summary:
                 for (stream, outcome, reason), count in self._reasons.most_common()
             ],
             "left_out": dict(self._dropped),
+            "differing": dict(self._differing),
         }
 
     def _count(self, stream: str, outcome: Outcome) -> None:
         self._counts[outcome] += 1
         self._by_stream[stream][outcome] += 1
 
-    def _reasons_of_all(self) -> Counter[tuple[Outcome, str]]:
+    def _reasons_of(self, *outcomes: Outcome) -> list[tuple[tuple[Outcome, str], int]]:
         found: Counter[tuple[Outcome, str]] = Counter()
         for (_, outcome, reason), count in self._reasons.items():
-            found[outcome, reason] += count
-        return found
+            if outcome in outcomes and reason != SKIPPED:
+                found[outcome, reason] += count
+        return found.most_common()
