@@ -144,7 +144,7 @@ def test_variables_are_checked_and_lists_are_what_the_plugin_takes(
     assert len(sandbox.store.attendees("summit26")) == before
     code, told = prod(
         "run",
-        "--full-refresh",
+        "--state-id-suffix=variables",  # the other tests' state stays what it is
         "carry",
         TARGET_RAINFOCUS_ATTENDEES_STREAMS="attendees,guests",
         TARGET_RAINFOCUS_ATTENDEES_FIELD_MAP="jobtitle=attendee.attendeeId",
