@@ -84,6 +84,21 @@ class AuthenticationError(RainFocusError):
     exit_code = ExitCode.REFUSED
 
 
+class NoTokenError(RainFocusError):
+    """No access token could be got, however often it was tried; ends as its cause does."""
+
+    def __init__(self, cause: RainFocusError) -> None:
+        """Say what the cause says."""
+        super().__init__(*cause.args)
+        self.exit_code = cause.exit_code
+
+
+class ForbiddenError(RainFocusError):
+    """RainFocus forbids this request (HTTP 403): the profile may not make it, or not so."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class EndpointDeniedError(RainFocusError):
     """The API profile may not use this call (responseCode 124)."""
 
@@ -92,6 +107,12 @@ class EndpointDeniedError(RainFocusError):
 
 class ParameterError(RainFocusError):
     """A required parameter is missing or wrong (responseCode 103)."""
+
+    exit_code = ExitCode.SETTINGS
+
+
+class UnexpectedReplyError(RainFocusError):
+    """An answer that RainFocus gives to no call we know: most likely it is not RainFocus."""
 
     exit_code = ExitCode.SETTINGS
 
@@ -113,10 +134,18 @@ class RetriableError(RainFocusError):
         self.retry_after = retry_after
 
 
+class BusyError(RetriableError):
+    """RainFocus asks everybody to wait (HTTP 429, or a `Retry-After`)."""
+
+
 class UnreachableError(RetriableError):
     """No connection could be made, or it broke, or no answer came."""
 
     exit_code = ExitCode.UNAVAILABLE
+
+
+class NotConnectedError(UnreachableError):
+    """No connection could be made: no request was sent."""
 
 
 class TokenRefusedError(RainFocusError):

@@ -10,13 +10,16 @@ from http import HTTPStatus
 from rainfocus_client.auth import Token
 from rainfocus_client.errors import (
     AuthenticationError,
+    BusyError,
     EndpointDeniedError,
+    ForbiddenError,
     ParameterError,
     RainFocusError,
     RefusedError,
     RetriableError,
     SettingsError,
     TokenRefusedError,
+    UnexpectedReplyError,
 )
 from rainfocus_client.retry import parse_retry_after
 
@@ -27,6 +30,9 @@ SUCCESS_CODE = "0"
 
 LATER = frozenset({408, 409, 425, 429})
 """4xx that mean "later"; every 5xx does too."""
+
+NO = frozenset({"false", "0", "no"})
+NOTHING = frozenset({"", "false", "0", "no", "none", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,12 @@ RULES = (
         codes=frozenset({"103"}),
     ),
     Rule(
-        AuthenticationError,
+        ForbiddenError,
         "access is forbidden: check the API profile's rights and its IP allow-list.",
         statuses=frozenset({HTTPStatus.FORBIDDEN}),
     ),
     Rule(
-        SettingsError,
+        UnexpectedReplyError,
         "there is no such address: check api_url (it ends in /api), environment and org_id, and "
         "that this RainFocus has the call.",
         statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
@@ -96,8 +102,9 @@ def judge(
 ) -> dict[str, t.Any]:
     """Give the reply's body if RainFocus did what it was asked.
 
-    Success is HTTP 2xx and a `responseCode` that is absent or "0" (captured: refusals come with
-    HTTP 200 as well as with HTTP 400).
+    Success is HTTP 2xx with a JSON object that says nothing else: no `responseCode` but "0"
+    (captured: refusals come with HTTP 200 as well as with HTTP 400), and neither `success: false`
+    nor an `error` (assumed).
 
     Args:
         call: The call, such as `attendee/search`, for the message.
@@ -109,15 +116,18 @@ def judge(
         EndpointDeniedError: The API profile may not use the call.
         ParameterError: A parameter is missing, or a token of another environment was sent.
         AuthenticationError: The credentials are not accepted.
+        ForbiddenError: The request is forbidden.
         TokenRefusedError: The token is no longer good; a new one may be.
         RetriableError: RainFocus is busy or away; the same request may succeed later.
         RefusedError: This one request was refused.
-        SettingsError: Anything else; it stops the run.
+        UnexpectedReplyError: Anything else.
     """
     envelope = body if isinstance(body, dict) else None
     code = response_code(body)
     accepted = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
     if accepted and envelope is not None and code in {None, SUCCESS_CODE}:
+        if _says_no(envelope):
+            raise refusal(call, status, code)
         return envelope
     for rule in RULES:
         if rule.matches(status, code):
@@ -128,7 +138,7 @@ def judge(
         )
     if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         raise refusal(call, status, code)
-    raise SettingsError(
+    raise UnexpectedReplyError(
         _message(call, status, code, "this was not expected: check api_url and environment.")
     )
 
@@ -170,17 +180,38 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
 
 
 def response_code(body: object) -> str | None:
-    """The code of a reply as digits, None where it has none.
+    """The code of a reply, or of an object in it, as digits; None where it has none.
 
     What is no number says only that something is wrong, and is not shown: it is `unknown`.
     """
-    code = body.get("responseCode") if isinstance(body, dict) else None
+    codes = (part.get("responseCode") for part in _parts(body))
+    code = next((code for code in codes if code is not None), None)
     if code is None:
         return None
     if code == SUCCESS_CODE:
         return SUCCESS_CODE
     digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
     return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
+
+
+def _parts(body: object) -> list[dict[str, t.Any]]:
+    """A reply and, where it has no code of its own, the objects right in it."""
+    if not isinstance(body, dict):
+        return []
+    if "responseCode" in body:
+        return [body]
+    return [body, *(part for part in body.values() if isinstance(part, dict))]
+
+
+def _says_no(body: dict[str, t.Any]) -> bool:
+    return any(
+        str(part.get("success", "true")).strip().lower() in NO
+        or any(
+            bool(part.get(key)) and str(part[key]).strip().lower() not in NOTHING
+            for key in ("error", "errors")
+        )
+        for part in _parts(body)
+    )
 
 
 def endpoint_name(call: str) -> str:
@@ -201,7 +232,9 @@ def _error(
 ) -> RainFocusError:
     message = _message(call, status, code, rule.advice.format(endpoint=endpoint_name(call)))
     if rule.error is RetriableError:
-        return RetriableError(message, parse_retry_after(headers))
+        retry_after = parse_retry_after(headers)
+        is_busy = status == HTTPStatus.TOO_MANY_REQUESTS or retry_after is not None
+        return (BusyError if is_busy else RetriableError)(message, retry_after)
     return rule.error(message)
 
 

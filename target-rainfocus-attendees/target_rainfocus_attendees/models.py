@@ -48,11 +48,13 @@ class Receipt:
     Attributes:
         outcome: `STORED`, `UNCHANGED`, `REJECTED`, `FILTERED` or `UNFINISHED`.
         reason: Why it was rejected, or filtered.
-        failure: Why it is unfinished; it stops the run.
+        failure: Why it is unfinished.
         attempts: Requests made.
         status: HTTP status of the last answer, None where there was none.
         code: Its responseCode.
         seconds: From the first request to the last answer, waits included.
+        asked_at: When the last request began, in `time.monotonic()` seconds.
+        failed_at: When the first attempt failed, None where none did.
     """
 
     outcome: Outcome
@@ -62,6 +64,8 @@ class Receipt:
     status: int | None = None
     code: str | None = None
     seconds: float = 0.0
+    asked_at: float = 0.0
+    failed_at: float | None = None
 
 
 class Item(t.NamedTuple):

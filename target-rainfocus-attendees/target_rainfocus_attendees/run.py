@@ -11,9 +11,9 @@ from rainfocus_client.errors import DataError, RainFocusError
 from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery.blame import CHECK_EVENT, EventCheck
 from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
-from target_rainfocus_attendees.delivery.event_check import CHECK_EVENT, EventCheck
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.deletions import is_deleted
@@ -337,7 +337,7 @@ class Run:
         for delivered in self._event_check.release():
             (item,) = delivered.items
             receipt = delivered.receipt
-            code = receipt.code or f"HTTP {receipt.status}"
+            code = receipt.code or (f"HTTP {receipt.status}" if receipt.status else "no answer")
             self._put_away(item.number, item.source, receipt.reason, code)
 
     def _put_away(self, number: int, source: Source, reason: str, code: str) -> None:

@@ -14,13 +14,16 @@ import tenacity
 from rainfocus_client.auth import Token, TokenKeeper
 from rainfocus_client.errors import (
     AuthenticationError,
+    BusyError,
     EndpointDeniedError,
+    ForbiddenError,
     ParameterError,
     RainFocusError,
     RefusedError,
     RetriableError,
     SettingsError,
     TokenRefusedError,
+    UnexpectedReplyError,
 )
 from rainfocus_client.report import Traffic
 from rainfocus_client.responses import endpoint_name, judge, judge_token
@@ -39,6 +42,9 @@ def envelope(code: str, message: str = "x") -> dict[str, str]:
         (200, {"results": []}),
         (200, {"responseCode": 0}),
         (200, {"responseCode": 0.0}),
+        (200, {"success": True, "error": None, "errors": []}),
+        (200, {"success": "true", "error": "", "errors": {}}),
+        (200, {"responseCode": "0", "attendee": {"responseCode": "27", "error": "none"}}),
     ],
 )
 def test_success(status: int, body: dict[str, t.Any]) -> None:
@@ -54,22 +60,30 @@ def test_success(status: int, body: dict[str, t.Any]) -> None:
         (400, envelope("103"), ParameterError, "check org_id, environment, the event code"),
         (200, envelope("107"), TokenRefusedError, "check the credentials and environment"),
         (401, None, TokenRefusedError, "check the credentials and environment"),
-        (403, None, AuthenticationError, "IP allow-list"),
-        (404, None, SettingsError, "check api_url"),
+        (403, None, ForbiddenError, "IP allow-list"),
+        (404, None, UnexpectedReplyError, "check api_url"),
         (200, envelope("27"), RefusedError, "the request was refused"),
         (400, envelope("27"), RefusedError, "the request was refused"),
         (400, None, RefusedError, "the request was refused"),
         (422, envelope("0"), RefusedError, "the request was refused"),
+        (200, {"success": False}, RefusedError, "the request was refused"),
+        (200, {"success": "FALSE"}, RefusedError, "the request was refused"),
+        (200, envelope("0") | {"success": 0}, RefusedError, "the request was refused"),
+        (200, {"error": "x"}, RefusedError, "the request was refused"),
+        (200, {"errors": [{"message": "x"}]}, RefusedError, "the request was refused"),
+        (200, {"result": envelope("27")}, RefusedError, "code 27: the request was refused"),
+        (200, {"result": envelope("124")}, EndpointDeniedError, "endpoint attendee: enable it"),
+        (200, {"result": {"success": False}}, RefusedError, "the request was refused"),
         (200, None, RetriableError, "the reply is not a JSON object: check api_url"),
         (200, ["a"], RetriableError, "the reply is not a JSON object"),
         (408, None, RetriableError, "try again later"),
         (409, None, RetriableError, "try again later"),
         (425, None, RetriableError, "try again later"),
-        (429, None, RetriableError, "try again later"),
+        (429, None, BusyError, "try again later"),
         (500, envelope("0"), RetriableError, "try again later"),
         (503, None, RetriableError, "try again later"),
-        (302, None, SettingsError, "this was not expected"),
-        (418, None, SettingsError, "this was not expected"),
+        (302, None, UnexpectedReplyError, "this was not expected"),
+        (418, None, UnexpectedReplyError, "this was not expected"),
     ],
 )
 def test_refusals(status: int, body: object, error: type[RainFocusError], says: str) -> None:

@@ -14,6 +14,7 @@ from rainfocus_client.connection import Connection
 from rainfocus_client.errors import (
     AuthenticationError,
     ParameterError,
+    RainFocusError,
     RefusedError,
     TokenRefusedError,
 )
@@ -74,6 +75,7 @@ class AttendeeStore:
         rate = settings.requests_per_second
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
         self._hashed = settings.hashed
+        self._may_miss = settings.mode == "update"
         self._limit = AdaptiveLimit(most, self._transport.wait_for, logger)
 
     async def __aenter__(self) -> t.Self:
@@ -93,18 +95,19 @@ class AttendeeStore:
         """Let running requests finish and begin none."""
         self._transport.halt()
 
-    async def send(self, identity: str, fields: Fields) -> Receipt:  # noqa: ARG002
+    async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:  # noqa: ARG002
         """Store one profile.
 
         Args:
             identity: Whose profile it is.
             fields: What is sent.
+            is_probe: Whether a fault that may be this request's own is final at once.
         """
         request = _Request(self, orjson.dumps(fields))
         began = time.monotonic()
         outcome, reason, failure = Outcome.STORED, "", None
         try:
-            await self._transport.persist(request.attempt)
+            await self._transport.persist(request.attempt, is_probe=is_probe)
         except RefusedError as error:
             outcome, reason = Outcome.REJECTED, str(error)
         except Exception as error:  # noqa: BLE001, the receipt carries it
@@ -117,6 +120,8 @@ class AttendeeStore:
             status=request.status,
             code=request.code,
             seconds=time.monotonic() - began,
+            asked_at=request.asked_at,
+            failed_at=request.failed_at,
         )
 
     async def headers(self, refused: Headers | None = None) -> Headers:
@@ -148,12 +153,17 @@ class AttendeeStore:
         return reply
 
     def judge(self, reply: Response) -> None:
-        """Check that RainFocus took the profile.
+        """Check that RainFocus took the profile: an answer without a body will do.
 
         Raises:
             RefusedError: RainFocus refused this profile; others may pass.
-            RainFocusError: RainFocus did not take it for a reason that is not in the profile.
+            RainFocusError: RainFocus did not take it for a reason that may not be in the profile.
         """
+        if reply.is_empty and HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        is_api = reply.is_empty or reply.body is not None
+        if self._may_miss and reply.status == HTTPStatus.NOT_FOUND and is_api:
+            raise refusal(self._call, reply.status, response_code(reply.body))
         try:
             judge(self._call, reply.status, reply.body, reply.headers)
         except ParameterError as error:
@@ -172,8 +182,17 @@ class _Request:
         self.attempts = 0
         self.status: int | None = None
         self.code: str | None = None
+        self.asked_at = 0.0
+        self.failed_at: float | None = None
 
     async def attempt(self) -> None:
+        try:
+            await self._ask_signed_in()
+        except RainFocusError:
+            self.failed_at = self.failed_at or time.monotonic()
+            raise
+
+    async def _ask_signed_in(self) -> None:
         headers = await self._store.headers()
         try:
             await self._ask(headers)
@@ -188,6 +207,7 @@ class _Request:
         await self._store.turn()
         self.attempts += 1
         self.status = self.code = None
+        self.asked_at = time.monotonic()
         reply = await self._store.post(self._body, headers)
         self.status, self.code = reply.status, response_code(reply.body)
         self._store.judge(reply)

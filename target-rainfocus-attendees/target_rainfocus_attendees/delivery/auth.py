@@ -7,6 +7,7 @@ import typing as t
 from urllib.parse import urlencode
 
 from rainfocus_client.auth import OAuth, TokenKeeper
+from rainfocus_client.errors import NoTokenError, RetriableError
 from rainfocus_client.responses import judge_token
 from yarl import URL
 
@@ -30,6 +31,7 @@ class Authorization:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
+        self._failure: RetriableError | None = None
         self._keeper = TokenKeeper(self._fetch)
 
     async def headers(self, refused: Headers | None = None) -> Headers:
@@ -39,7 +41,8 @@ class Authorization:
             refused: Headers that RainFocus has just refused; a token in them is not used again.
 
         Raises:
-            RainFocusError: No token could be got.
+            NoTokenError: No token could be got, now or before.
+            RainFocusError: There will be none.
         """
         if not isinstance(self._credentials, OAuth):
             return self._credentials.headers()
@@ -52,10 +55,20 @@ class Authorization:
         return _bearer(token)
 
     def _fetch(self) -> Token:
-        """Get a token; called by the keeper, in a thread beside the loop."""
-        return asyncio.run_coroutine_threadsafe(
+        """Get a token; called by the keeper, in a thread beside the loop.
+
+        It is asked for until the retries are used up, and not again: others wait for it too.
+        """
+        if self._failure:
+            raise NoTokenError(self._failure)
+        asked = asyncio.run_coroutine_threadsafe(
             self._transport.persist(self._exchange), self._loop
-        ).result()
+        )
+        try:
+            return asked.result()
+        except RetriableError as error:
+            self._failure = error
+            raise NoTokenError(error) from error
 
     async def _exchange(self) -> Token:
         request: TokenRequest = t.cast("OAuth", self._credentials).token_request(self._token_url)

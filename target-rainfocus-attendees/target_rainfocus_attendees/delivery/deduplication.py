@@ -41,14 +41,14 @@ class DeduplicatingStore:
         """Let running requests finish and begin none."""
         self._store.halt()
 
-    async def send(self, identity: str, fields: Fields) -> Receipt:
+    async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:
         """As `AttendeeStore.send`; the outcome may be `UNCHANGED`."""
         claim = await self._commits.submit(self._ledger.entry(identity, fields))
         if claim is None:
             return Receipt(Outcome.UNCHANGED)
         is_stored = False
         try:
-            receipt = await self._store.send(identity, fields)
+            receipt = await self._store.send(identity, fields, is_probe=is_probe)
             is_stored = receipt.outcome is Outcome.STORED
         finally:
             # If what was stored cannot be written down, it is only sent again.

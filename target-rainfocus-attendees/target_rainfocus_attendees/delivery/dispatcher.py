@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import typing as t
+from dataclasses import replace
 
+from target_rainfocus_attendees.delivery.blame import Suspects, may_be_its_own
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Withdrawal
@@ -13,6 +15,7 @@ from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Withd
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_rainfocus_attendees.delivery.blame import Suspect
     from target_rainfocus_attendees.mapping.profiles import Fields
     from target_rainfocus_attendees.models import Item
 
@@ -39,8 +42,8 @@ class ProfileStore(t.Protocol):
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
 
-    async def send(self, identity: str, fields: Fields) -> Receipt:
-        """Send one profile."""
+    async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:
+        """Send one profile; a probe with no retries for what may be the profile's own fault."""
 
     def halt(self) -> None:
         """Let running requests finish and begin none."""
@@ -51,6 +54,8 @@ class Dispatcher:
 
     The caller's thread uses `submit`, `withdraw`, `flush`, `delivered` and `close`; all else
     happens in the loop. Records of one person that wait together are merged and sent as one.
+
+    Who is suspected stays in flight, so to say: what comes later of the same person waits too.
     """
 
     def __init__(
@@ -83,6 +88,8 @@ class Dispatcher:
         self._store: ProfileStore | None = None
         self._waiting: dict[str, list[Item]] = {}
         self._in_flight: set[str] = set()
+        self._singly: set[str] = set()
+        self._suspects = Suspects()
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
         self._halted = False
         self._is_waking = False
@@ -148,7 +155,9 @@ class Dispatcher:
 
     def _wait_until(self, unsettled: int) -> None:
         self._awaited = unsettled
-        while not self._failure and self._unsettled > unsettled:
+        if self._suspects:
+            self._running_loop().call_soon_threadsafe(self._end_suspense)
+        while not self._failure and self._unsettled > self._awaited:
             self._changed.wait(SECONDS_BETWEEN_LOOKS)
             self._heed_signals()
         self._awaited = -1
@@ -182,31 +191,97 @@ class Dispatcher:
                 continue
             self._in_flight.add(identity)
             try:
-                await self._deliver(store, identity, self._waiting.pop(identity))
+                if items := self._next(identity):
+                    await self._deliver(store, identity, items)
+                else:
+                    self._finish(identity)
+                self._judge()
             except HaltedError:
                 continue
             except Exception as error:  # noqa: BLE001
                 self._fail(error)
-                continue
-            self._in_flight.remove(identity)
-            if identity in self._waiting:
-                self._ready.put_nowait(identity)
+
+    def _next(self, identity: str) -> list[Item]:
+        items = self._waiting.pop(identity)
+        if identity in self._singly and len(items) > 1:
+            items, self._waiting[identity] = items[:1], items[1:]
+        return items
+
+    def _finish(self, identity: str) -> None:
+        self._in_flight.remove(identity)
+        if identity in self._waiting:
+            self._ready.put_nowait(identity)
+        else:
+            self._singly.discard(identity)
 
     async def _deliver(self, store: ProfileStore, identity: str, items: list[Item]) -> None:
-        if not items:
-            return
         fields, dropped = merge_profiles(item.profile for item in items)
-        receipt = await store.send(identity, fields)
+        is_probe = self._suspects.is_probe(identity)
+        receipt = await store.send(identity, fields, is_probe=is_probe)
         if receipt.failure:
-            self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
-            raise receipt.failure
-        if receipt.outcome is Outcome.REJECTED and len(items) > 1:
-            self._settle(Delivered(Outcome.SPLIT, identity, [], receipt))
-            # One of them may be what RainFocus minds: sent singly, the others still get through.
-            for item in items:
-                await self._deliver(store, identity, [item])
+            if not may_be_its_own(receipt.failure):
+                self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
+                raise receipt.failure
+            self._suspects.hold(identity, items, receipt)
+            return
+        self._suspects.acquit(identity)
+        if receipt.outcome is Outcome.REJECTED:
+            self._reject(identity, items, receipt)
         else:
             self._settle(Delivered(receipt.outcome, identity, items, receipt, dropped))
+            if receipt.outcome is Outcome.STORED:
+                self._suspects.succeeded(receipt)
+        self._finish(identity)
+
+    def _reject(self, identity: str, items: list[Item], receipt: Receipt) -> None:
+        if len(items) == 1:
+            self._settle(Delivered(Outcome.REJECTED, identity, items, receipt))
+            return
+        # One of them may be what RainFocus minds: sent singly, the others still get through.
+        self._settle(Delivered(Outcome.SPLIT, identity, [], receipt))
+        self._singly.add(identity)
+        self._put_back(identity, items)
+
+    def _put_back(self, identity: str, items: list[Item]) -> None:
+        self._waiting[identity] = items + self._waiting.get(identity, [])
+
+    def _judge(self) -> None:
+        for suspect in self._suspects.judged():
+            if suspect.is_guilty:
+                self._condemn(suspect)
+            else:
+                self._put_back(suspect.identity, suspect.items)
+                self._finish(suspect.identity)
+        self._end_suspense()
+
+    def _condemn(self, suspect: Suspect) -> None:
+        identity, items, receipt, _ = suspect
+        reason = str(receipt.failure)
+        refused = replace(receipt, outcome=Outcome.REJECTED, reason=reason, failure=None)
+        self._reject(identity, items, refused)
+        self._finish(identity)
+
+    def _end_suspense(self) -> None:
+        """Decide where the caller waits and nothing is left whose success could."""
+        if not self._suspects or len(self._suspects) < len(self._in_flight):
+            return
+        with self._changed:
+            is_awaited = self._unsettled > self._awaited >= 0
+            if not is_awaited or self._submitted or not self._ready.empty():
+                return
+            if self._awaited and self._unsettled < self._limit:
+                self._awaited = self._limit - 1
+                self._changed.notify()
+                return
+        suspects = list(self._suspects)
+        if all(suspect.is_guilty for suspect in suspects):
+            for suspect in suspects:
+                self._suspects.release(suspect.identity)
+                self._condemn(suspect)
+            return
+        for suspect in suspects:
+            self._settle(Delivered(Outcome.UNFINISHED, suspect.identity, [], suspect.receipt))
+        self._fail(t.cast("Exception", suspects[0].receipt.failure))
 
     def _take(self) -> None:
         with self._changed:
@@ -216,13 +291,18 @@ class Dispatcher:
                 self._drop(item)
             else:
                 self._enqueue(item)
+        self._end_suspense()
 
     def _drop(self, withdrawal: Withdrawal) -> None:
         # The empty list stays, for the queue knows the identity: nobody may be in it twice.
-        if items := self._waiting.get(withdrawal.identity):
-            self._waiting[withdrawal.identity] = []
+        identity = withdrawal.identity
+        if held := self._suspects.release(identity):
+            self._put_back(identity, held)
+            self._finish(identity)
+        if items := self._waiting.get(identity):
+            self._waiting[identity] = []
             receipt = Receipt(Outcome.FILTERED, withdrawal.reason)
-            self._settle(Delivered(Outcome.FILTERED, withdrawal.identity, items, receipt))
+            self._settle(Delivered(Outcome.FILTERED, identity, items, receipt))
 
     def _enqueue(self, item: Item) -> None:
         identity = item.profile.identity

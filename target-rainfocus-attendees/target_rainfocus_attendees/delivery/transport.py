@@ -12,7 +12,12 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import tenacity
-from rainfocus_client.errors import RetriableError, UnreachableError
+from rainfocus_client.errors import (
+    BusyError,
+    NotConnectedError,
+    RetriableError,
+    UnreachableError,
+)
 from rainfocus_client.lenient_json import parse_body
 from yarl import URL
 
@@ -25,6 +30,15 @@ if t.TYPE_CHECKING:
     from rainfocus_client.retry import Policy
 
 T = t.TypeVar("T")
+
+NOBODYS = (BusyError, NotConnectedError)
+"""Passing faults that no single request is to blame for."""
+
+NEVER_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
 
 
 class Proxy(t.TypedDict, total=False):
@@ -45,6 +59,7 @@ class Response:
     status: int
     body: object
     headers: Mapping[str, str]
+    is_empty: bool
 
 
 class Transport:
@@ -82,8 +97,12 @@ class Transport:
         """Let running requests finish, begin none, and end every wait."""
         self._halted.set()
 
-    async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
+    async def persist(self, action: Callable[[], Awaitable[T]], *, is_probe: bool = False) -> T:
         """Try an action until it succeeds, cannot succeed, or has been tried often enough.
+
+        Args:
+            action: Raises a `RetriableError` where it is to be tried again.
+            is_probe: Whether it is tried again only where that is due to no request of its own.
 
         Raises:
             HaltedError: The transport was halted before the end.
@@ -99,7 +118,10 @@ class Transport:
                 raise failures.pop()
             return await action()
 
-        return await tenacity.AsyncRetrying(**self._policy, sleep=self._sleep)(attempt)
+        policy = self._policy
+        if is_probe:
+            policy = policy | {"retry": tenacity.retry_if_exception_type(NOBODYS)}
+        return await tenacity.AsyncRetrying(**policy, sleep=self._sleep)(attempt)
 
     async def wait_for(self, waiting: Awaitable[object]) -> None:
         """Wait for something other than a request.
@@ -119,6 +141,7 @@ class Transport:
         """Send `body` once.
 
         Raises:
+            NotConnectedError: No connection could be made.
             UnreachableError: No answer came.
             HaltedError: The transport was halted before the request.
         """
@@ -137,11 +160,13 @@ class Transport:
                 f"RainFocus could not be reached ({type(error).__name__}): "
                 "check api_url, token_url and the network."
             )
-            raise UnreachableError(msg) from error
+            is_sent = not isinstance(error, NEVER_CONNECTED)
+            raise (UnreachableError if is_sent else NotConnectedError)(msg) from error
         finally:
             seconds = time.monotonic() - began
             self._traffic.asked(seconds=seconds, sent=len(body), received=len(content))
-        return Response(response.status, parse_body(content), response.headers)
+        is_empty = not content.strip()
+        return Response(response.status, parse_body(content), response.headers, is_empty)
 
     def _proxy(self, url: URL) -> Proxy:
         """The proxy that the environment names for an address.

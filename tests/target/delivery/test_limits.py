@@ -136,7 +136,7 @@ def test_the_hash_of_nobody_costs_nobody_else(
     assert record["_reject_code"] == "103"
 
 
-def test_by_address_a_missing_parameter_ends_the_run(
+def test_by_address_a_missing_parameter_is_one_records_only_if_another_passes(
     call: Run, singer: Singer, loop_server: Serve
 ) -> None:
     async def answer(server: Server, body: Json) -> Reply:
@@ -148,9 +148,10 @@ def test_by_address_a_missing_parameter_ends_the_run(
     with loop_server(answer) as server:
         settings = server.settings | {"concurrency": 1}
         ended = call([singer.schema, eve, ada, singer.state(1)], settings)
-        assert ended.code == 78
+        assert ended.code == 65
         assert "check org_id, environment, the event code" in ended.error
-        assert server.people == {}
+        assert ended.counts == {"read": 2, "stored": 1, "rejected": 1}
+        assert ended.states == []
         ended = call([singer.schema, ada, singer.state(1), eve], settings)
     assert ended.code == 78
     assert ended.counts == {"read": 2, "stored": 1, "unfinished": 1}
