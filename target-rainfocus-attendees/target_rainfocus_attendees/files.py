@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 from contextlib import contextmanager, suppress
 
@@ -24,14 +25,27 @@ def check_writable(files: Mapping[str, Path]) -> None:
     Raises:
         SettingsError: A file cannot be written.
     """
+    check_distinct(files)
+    for name, path in files.items():
+        if path.is_dir() or not _is_writable(path if path.exists() else path.parent):
+            msg = f"Setting {name} names no file that can be written: check that its folder exists."
+            raise SettingsError(msg)
+
+
+def check_distinct(files: Mapping[str, Path]) -> None:
+    """Check that no file is two things.
+
+    Args:
+        files: Paths, by the names of their settings.
+
+    Raises:
+        SettingsError: Two settings name the same file.
+    """
     names: dict[Path, str] = {}
     for name, path in files.items():
         other = names.setdefault(path.resolve(), name)
         if other != name:
             msg = f"Settings {other} and {name} name the same file: give each its own."
-            raise SettingsError(msg)
-        if path.is_dir() or not _is_writable(path if path.exists() else path.parent):
-            msg = f"Setting {name} names no file that can be written: check that its folder exists."
             raise SettingsError(msg)
 
 
@@ -42,6 +56,13 @@ def named_by(files: Mapping[str, Path], file: t.IO[str]) -> str | None:
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return name
     return None
+
+
+def is_regular(file: t.IO[str]) -> bool:
+    """Whether an open file is one on a disk, and no pipe, terminal or socket."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    return False
 
 
 def open_private(path: Path, flags: int) -> int:

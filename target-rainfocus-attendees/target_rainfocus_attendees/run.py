@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import DataError, RainFocusError
+from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
@@ -21,6 +22,7 @@ from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
 from target_rainfocus_attendees.models import Item, Outcome, Withdrawal
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
+from target_rainfocus_attendees.reports.replays import Replays
 from target_rainfocus_attendees.reports.summary import Summary
 
 if t.TYPE_CHECKING:
@@ -86,7 +88,12 @@ class Run:
         self._checkpoints = Checkpoints()
         self._summary = Summary(settings.event_code, dry_run=self._dry_run)
         rejects = settings.files.get("rejects_path")
-        self._rejects = Rejects(rejects) if rejects else None
+        origin = {
+            "_reject_org_id": settings.org_id,
+            "_reject_event_code": settings.event_code,
+        }
+        self._rejects = Rejects(rejects, origin) if rejects else None
+        self._replays = Replays(origin, logger, elsewhere=settings.replay_elsewhere)
         self._report = report
         report.numbers = self._summary.numbers
         self._max_rejects = settings.max_rejects
@@ -130,6 +137,11 @@ class Run:
             raise NothingLoadedError(nothing)
         return is_done
 
+    def expect_own_rejects(self) -> None:
+        """Take note that the input may be any file, also that of this run's rejects."""
+        if self._rejects:
+            self._replays.watch(self._rejects)
+
     def load(self, stream: str, reader: ProfileReader) -> None:
         """Take note that a stream is loaded, from now on through this reader."""
         self.streams.load(stream)
@@ -159,6 +171,7 @@ class Run:
             RainFocusError: A failure that is not this record's stops the run, or too many records
                 are not stored.
         """
+        self._replays.check(source.record["record"])
         number = self._checkpoints.record()
         self._summary.read(source.stream)
         if is_deleted(source.record["record"]):
@@ -295,6 +308,8 @@ class Run:
                 f"Those that were rejected are left out of {self._rejects.path}, "
                 "and the state stays before them."
             )
+        elif not self._rejects.is_kept:
+            where = f"They could not all be written to {self._rejects.path}."
         else:
             where = f"They are in {self._rejects.path}: mend them and replay the file with --input."
         return f"{self._summary.failure()} {where}"
@@ -395,4 +410,19 @@ def _ledger(settings: TargetSettings) -> Ledger | None:
     place = f"{Connection.from_settings(settings).url('attendee')} {settings.event_code}"
     longest_try = 2 * settings.request_timeout + MAX_RETRY_AFTER
     lease = (settings.max_retries + 1) * longest_try
-    return Ledger(settings.ledger_url, place, lease=lease, read_only=settings.dry_run)
+    return Ledger(
+        settings.ledger_url, place, _way(settings), lease=lease, read_only=settings.dry_run
+    )
+
+
+def _way(settings: TargetSettings) -> str:
+    """How a profile goes: sent in another way, it may come to another thing."""
+    way = (
+        settings.mode,
+        settings.identity,
+        settings.event_parameter,
+        settings.client_id or settings.api_profile,
+        sorted(settings.field_map.items()),
+        sorted(settings.extra_fields.items()),
+    )
+    return dump_json(way).decode()

@@ -9,7 +9,7 @@ from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.declarations import ConnectionSettings
 from typing_extensions import override
 
-from target_rainfocus_attendees.files import check_writable
+from target_rainfocus_attendees.files import check_distinct, check_writable
 from target_rainfocus_attendees.mapping.columns import SYNONYMS, spelling
 from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
 from target_rainfocus_attendees.mapping.texts import NULL_VALUES
@@ -140,6 +140,12 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Most rejects",
         "description": "The run stops when more records than this are invalid or rejected.",
     },
+    "replay_elsewhere": {
+        "type": "boolean",
+        "default": False,
+        "title": "Replay elsewhere",
+        "description": "Take rejects that another event or organisation has rejected.",
+    },
     "dry_run": {
         "type": "boolean",
         "default": False,
@@ -201,6 +207,7 @@ class TargetSettings(ConnectionSettings):
     unmapped_streams: str
     rejects_path: str | None = None
     max_rejects: int | None = None
+    replay_elsewhere: bool
     dry_run: bool
     dry_run_path: str | None = None
     ledger_url: str | None = field(default=None, repr=False)
@@ -224,3 +231,9 @@ class TargetSettings(ConnectionSettings):
             msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
             raise SettingsError(msg)
         check_writable(self.files)
+        if self.ledger_url:
+            # SQLAlchemy takes longer to import than the rest of the target.
+            from rainfocus_client.storage.database import sqlite_file  # noqa: PLC0415
+
+            if file := sqlite_file(self.ledger_url):
+                check_distinct({**self.files, "ledger_url": file})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import sys
 import typing as t
 from functools import cached_property
 
 from rainfocus_client.errors import FileError, SettingsError
+from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from rainfocus_client.singer.stream_maps import mapped_streams, unusable_on_a_record
@@ -17,7 +17,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
 from target_rainfocus_attendees import PACKAGE
-from target_rainfocus_attendees.files import named_by
+from target_rainfocus_attendees.files import is_regular, named_by
 from target_rainfocus_attendees.input.lines import lines
 from target_rainfocus_attendees.input.messages import MessageReader, UnknownStreamError
 from target_rainfocus_attendees.input.signals import Stop
@@ -100,6 +100,8 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
             msg = f"The input is the file that {name} names: give this run another one."
             raise SettingsError(msg)
         with self.run as run:
+            if not is_regular(file):
+                run.expect_own_rejects()
             self.process_lines(t.cast("t.IO[str]", lines(file, self._stop, run.idle)))
             self.process_endofpipe()
 
@@ -154,7 +156,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
 
     def _put_out(self, state: Message) -> None:
         try:
-            sys.stdout.write(f"{json.dumps(state)}\n")
+            sys.stdout.write(dump_json(state).decode())
             sys.stdout.flush()
         # Closed by the reader, or from the start.
         except (BrokenPipeError, AttributeError) as error:

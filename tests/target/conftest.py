@@ -10,6 +10,7 @@ import sys
 import threading
 import typing as t
 from contextlib import contextmanager
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -206,6 +207,16 @@ def call(
     return call
 
 
+def exactly(text: str | bytes) -> t.Any:
+    """A JSON value with its numbers as they are written, and its keys in their order."""
+    return json.loads(
+        text,
+        parse_int=str,
+        parse_float=lambda number: str(Decimal(number)),
+        object_pairs_hook=lambda pairs: [list(pair) for pair in pairs],
+    )
+
+
 def settings_for(url: str) -> Json:
     return {
         "org_id": "acme",
@@ -222,6 +233,7 @@ class Script:
     def __init__(self, answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]]) -> None:
         self.answer = answer
         self.bodies: list[Json] = []
+        self.raw: list[t.Any] = []
         self.tokens = 0
         self.queries: list[str] = []
         self.lock = threading.Lock()
@@ -231,6 +243,7 @@ class Script:
         return settings_for(self.url)
 
     url = ""
+    exactly = staticmethod(exactly)
 
 
 @pytest.fixture
@@ -256,6 +269,7 @@ def script(serve_http: HTTPServing) -> Callable[..., t.ContextManager[Script]]:
                     sent = json.loads(content)
                     with script.lock:
                         script.bodies.append(sent)
+                        script.raw.append(exactly(content))
                         script.queries.append(self.path.partition("?")[2])
                     authorization = self.headers.get("Authorization", "")
                     status, body, headers = script.answer(script, sent | {"_": authorization})

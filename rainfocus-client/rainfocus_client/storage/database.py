@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import typing as t
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,8 +20,17 @@ if t.TYPE_CHECKING:
 BUSY_TIMEOUT = 10
 """Seconds to wait for another process that is writing."""
 
+LOCK_TIMEOUT = 1
+"""The same for a transaction that is tried again: between two attempts it can be given up."""
+
 ATTEMPTS = 3
 """How often a transaction is tried that another process may get in the way of."""
+
+ATTEMPTS_LOCKED = 30
+"""How often where another process holds a lock."""
+
+_LOCKED = frozenset({"55P03", "SQLITE_BUSY"})
+"""SQLSTATE of PostgreSQL, and the name of SQLite's error."""
 
 OWNER_ONLY = 0o600
 
@@ -30,7 +41,7 @@ _BEGIN = {
     "sqlite": "BEGIN IMMEDIATE",
     # A machine that vanished must not keep the others out.
     "postgresql": (
-        f"SELECT set_config('lock_timeout', '{BUSY_TIMEOUT}s', true),"
+        "SELECT set_config('lock_timeout', '{lock_timeout}s', true),"
         # What is committed has to be on disk, whatever the server was tuned for.
         " CASE WHEN current_setting('synchronous_commit') = 'off'"
         " THEN set_config('synchronous_commit', 'on', true) END,"
@@ -47,14 +58,6 @@ _LIBPQ = {
 }
 """What a connection to PostgreSQL is made with unless the URL says it; the last one is in
 milliseconds."""
-
-
-_again = tenacity.Retrying(
-    retry=tenacity.retry_if_exception_type(sa.exc.DBAPIError),
-    stop=tenacity.stop_after_attempt(ATTEMPTS),
-    wait=tenacity.wait_random(0, 0.1),
-    reraise=True,
-)
 
 
 class Database:
@@ -76,6 +79,13 @@ class Database:
             SettingsError: The URL cannot be used.
         """
         self._name = name
+        self._halted = threading.Event()
+        self._again = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(sa.exc.DBAPIError),
+            stop=lambda state: self._halted.is_set() or _is_tried_enough(state),
+            wait=tenacity.wait_random(0, 0.1),
+            reraise=True,
+        )
         # They log what is tried again, and at level debug each row.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
         logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
@@ -136,7 +146,7 @@ class Database:
             if self._file:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 os.close(os.open(self._file, flags, OWNER_ONLY))
-            _again(self._make, tables)
+            self._again(self._make, tables)
         except (sa.exc.SQLAlchemyError, OSError, ValueError) as error:
             self.close()
             raise self._unusable(error) from None
@@ -165,10 +175,16 @@ class Database:
             StorageError: The database cannot be written.
         """
         try:
-            return t.cast("T", _again(self._transact, work)) if again else self._transact(work)
+            if again:
+                return t.cast("T", self._again(self._transact, work, LOCK_TIMEOUT))
+            return self._transact(work, BUSY_TIMEOUT)
         except sa.exc.SQLAlchemyError as error:
             msg = f"The {self._name} cannot be written ({_kind(error)}): check {self._name}_url."
             raise StorageError(msg) from None
+
+    def halt(self) -> None:
+        """Try nothing again from now on, also what is waiting for another process."""
+        self._halted.set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -179,12 +195,14 @@ class Database:
             inspector = sa.inspect(connection)
             if all(inspector.has_table(name) for name in tables.tables):
                 return
-        self._transact(tables.create_all)
+        self._transact(tables.create_all, LOCK_TIMEOUT)
 
-    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
+    def _transact(self, work: Callable[[sa.Connection], T], lock_timeout: int) -> T:
         with self._engine.begin() as connection:
+            if self.kind == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * lock_timeout}")
             if begin := _BEGIN.get(self.kind):
-                connection.exec_driver_sql(begin)
+                connection.exec_driver_sql(begin.format(lock_timeout=lock_timeout))
             return work(connection)
 
     def _unusable(self, error: Exception) -> SettingsError:
@@ -193,6 +211,15 @@ class Database:
             f"as sqlite:///{self._name}.db, check that it can be written, and install the driver "
             "it names (for PostgreSQL the extra postgres)."
         )
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite database, None of any other and of a URL that cannot be used."""
+    with suppress(sa.exc.SQLAlchemyError, ValueError):
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite" and not _is_in_memory(parsed):
+            return Path(str(parsed.database).removeprefix("file:"))
+    return None
 
 
 def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
@@ -220,6 +247,12 @@ def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _is_tried_enough(state: tenacity.RetryCallState) -> bool:
+    cause = getattr(state.outcome and state.outcome.exception(), "orig", None)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return state.attempt_number >= (ATTEMPTS_LOCKED if code in _LOCKED else ATTEMPTS)
 
 
 def _is_in_memory(url: sa.URL) -> bool:

@@ -7,7 +7,6 @@ import time
 import typing as t
 from http import HTTPStatus
 
-import orjson
 from aiolimiter import AsyncLimiter
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
@@ -18,6 +17,7 @@ from rainfocus_client.errors import (
     RefusedError,
     TokenRefusedError,
 )
+from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_code
 from rainfocus_client.retry import parse_retry_after, policy
 from yarl import URL
@@ -103,7 +103,7 @@ class AttendeeStore:
             fields: What is sent.
             is_probe: Whether a fault that may be this request's own is final at once.
         """
-        request = _Request(self, orjson.dumps(fields))
+        request = _Request(self, dump_json(fields))
         began = time.monotonic()
         outcome, reason, failure = Outcome.STORED, "", None
         try:

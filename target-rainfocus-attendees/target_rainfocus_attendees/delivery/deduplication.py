@@ -40,6 +40,7 @@ class DeduplicatingStore:
     def halt(self) -> None:
         """Let running requests finish and begin none."""
         self._store.halt()
+        self._ledger.halt()
 
     async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:
         """As `AttendeeStore.send`; the outcome may be `UNCHANGED`."""

@@ -7,9 +7,10 @@ import os
 import typing as t
 from functools import partial
 
-import orjson
+from rainfocus_client.lenient_json import dump_json
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery.dispatcher import QUEUED_PER_WORKER
 from target_rainfocus_attendees.files import OWNER_ONLY, open_private, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
@@ -25,14 +26,14 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.models import Item, Withdrawal
     from target_rainfocus_attendees.settings import TargetSettings
 
-BATCH = 500
-"""Profiles that the ledger is asked for at a time."""
-
 _writing = partial(writing, "bodies", "dry_run_path")
 
 
 class DryRun:
-    """Takes profiles as `Dispatcher` does; signs in, so that wrong credentials show."""
+    """Takes profiles as `Dispatcher` does; signs in, so that wrong credentials show.
+
+    What would wait together, were RainFocus as slow as can be, is merged.
+    """
 
     def __init__(
         self,
@@ -56,7 +57,9 @@ class DryRun:
         self._signals_heeded = signals_heeded
         self._traffic = traffic
         self._begun = False
-        self._waiting: list[Item] = []
+        self._limit = settings.concurrency * (1 + QUEUED_PER_WORKER)
+        self._waiting: dict[str, list[Item]] = {}
+        self._unsettled = 0
         self._delivered: list[Delivered] = []
 
     def submit(self, item: Item) -> None:
@@ -67,16 +70,16 @@ class DryRun:
         """
         if not self._begun:
             self._begin()
-        self._waiting.append(item)
-        if len(self._waiting) >= BATCH:
+        self._waiting.setdefault(item.profile.identity, []).append(item)
+        self._unsettled += 1
+        if self._unsettled >= self._limit:
             self.flush()
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Do not count what waits of a person."""
         identity, reason = withdrawal
-        items = [item for item in self._waiting if item.profile.identity == identity]
-        if items:
-            self._waiting = [item for item in self._waiting if item.profile.identity != identity]
+        if items := self._waiting.pop(identity, []):
+            self._unsettled -= len(items)
             receipt = Receipt(Outcome.FILTERED, reason)
             self._delivered.append(Delivered(Outcome.FILTERED, identity, items, receipt))
 
@@ -87,24 +90,23 @@ class DryRun:
             RainFocusError: No token is given, or the file of bodies cannot be written.
         """
         self._open()
-        items, self._waiting = self._waiting, []
-        merged = [merge_profiles([item.profile]) for item in items]
+        people, self._waiting, self._unsettled = self._waiting, {}, 0
+        merged = [merge_profiles(item.profile for item in items) for items in people.values()]
         known = self._known(
-            [
-                (item.profile.identity, fields)
-                for item, (fields, _) in zip(items, merged, strict=True)
-            ]
+            [(identity, fields) for identity, (fields, _) in zip(people, merged, strict=True)]
         )
         if self._bodies:
             with _writing():
                 self._bodies.writelines(
-                    orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+                    dump_json(fields)
                     for (fields, _), is_known in zip(merged, known, strict=True)
                     if not is_known
                 )
-        for item, (_, dropped), is_known in zip(items, merged, known, strict=True):
+        for (identity, items), (_, dropped), is_known in zip(
+            people.items(), merged, known, strict=True
+        ):
             outcome = Outcome.UNCHANGED if is_known else Outcome.STORED
-            done = Delivered(outcome, item.profile.identity, [item], Receipt(outcome), dropped)
+            done = Delivered(outcome, identity, items, Receipt(outcome), dropped)
             self._delivered.append(done)
 
     def check(self) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import typing as t
 from operator import itemgetter
 
-import orjson
 import sqlalchemy as sa
+from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.storage.database import Database
 
 from target_rainfocus_attendees.mapping.emails import hash_email
@@ -29,6 +28,10 @@ _TABLE = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("claimed_at", sa.Float),
 )
+
+
+_NOW = sa.cast(sa.extract("epoch", sa.func.now()), sa.Float)
+"""Seconds by the database's clock, for those of the machines that write to it may differ."""
 
 
 class Claim(t.NamedTuple):
@@ -58,12 +61,17 @@ class Ledger:
     one person at the same time.
     """
 
-    def __init__(self, url: str, place: str, *, lease: float, read_only: bool = False) -> None:
+    def __init__(
+        self, url: str, place: str, way: str, *, lease: float, read_only: bool = False
+    ) -> None:
         """Open the ledger, and make its table where there is none.
 
         Args:
             url: SQLAlchemy URL.
             place: Tells one Attendee Store from others: address, organisation and event.
+            way: Tells one way to it from others. It is no part of the key: somebody who is sent
+                in two ways has one entry, so that neither takes what the other has changed for
+                unchanged.
             lease: Seconds after which a claim counts as given up: no request takes longer.
             read_only: Whether it is only to be read; a missing one is then empty.
 
@@ -71,6 +79,7 @@ class Ledger:
             SettingsError: The ledger cannot be used.
         """
         self._place = place
+        self._way = way.encode()
         self._lease = lease
         self._database = Database("ledger", url, read_only=read_only)
         self._is_empty = False
@@ -79,14 +88,19 @@ class Ledger:
         else:
             self._database.create(_TABLES)
 
+    def halt(self) -> None:
+        """Wait no longer for others that write; to be called from any thread."""
+        self._database.halt()
+
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
 
     def entry(self, identity: str, fields: Mapping[str, t.Any]) -> Entry:
         """The key of a person, and the fingerprint of what is to be sent."""
-        body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-        return _sha256(f"{self._place}\n{hash_email(identity)}".encode()), _sha256(body)
+        body = dump_json(dict(sorted(fields.items())))
+        key = f"{self._place}\n{hash_email(identity)}".encode()
+        return _sha256(key), _sha256(self._way + body)
 
     def known(self, entries: Iterable[Entry]) -> set[Entry]:
         """Those of the entries that are written down.
@@ -97,7 +111,7 @@ class Ledger:
         keys = {key for key, _ in entries}
         if self._is_empty:
             return set()
-        rows = self._database.read(lambda connection: _rows(connection, keys, lock=False))
+        rows = self._database.read(lambda connection: _rows(connection, keys))
         return {(key, row.fingerprint) for key, row in rows.items() if row.fingerprint}
 
     def claim(self, entries: list[Entry]) -> list[Claim | None]:
@@ -136,38 +150,44 @@ class Ledger:
             self._database.write(lambda connection: connection.execute(statement, rows), again=True)
 
 
-def _rows(connection: sa.Connection, keys: Iterable[str], *, lock: bool) -> dict[str, t.Any]:
+def _rows(
+    connection: sa.Connection, keys: Iterable[str], lease: float | None = None
+) -> dict[str, t.Any]:
+    """The rows of some people; with a lease, locked, and with whether a claim may be made."""
     found = sa.select(_TABLE).where(_TABLE.c.identity.in_(sorted(keys)))
     found = found.order_by(_TABLE.c.identity)
-    rows = connection.execute(found.with_for_update() if lock else found)
-    return {row.identity: row for row in rows}
+    if lease is not None:
+        claimed_at = _TABLE.c.claimed_at
+        is_free = sa.or_(claimed_at.is_(None), claimed_at < _NOW - lease)
+        found = found.add_columns(is_free.label("is_free")).with_for_update()
+    return {row.identity: row for row in connection.execute(found)}
 
 
 def _claim(connection: sa.Connection, entries: list[Entry], lease: float) -> list[Claim | None]:
-    rows = _rows(connection, (key for key, _ in entries), lock=True)
-    now = time.time()
+    rows = _rows(connection, (key for key, _ in entries), lease)
     claims: list[Claim | None] = []
     new, changed = [], []
     for key, fingerprint in entries:
         row = rows.get(key)
         if row is None:
             claims.append(Claim(key, fingerprint, 1))
-            new.append({"identity": key, "version": 1, "claimed_at": now})
+            new.append({"k": key})
         elif row.fingerprint == fingerprint:
             claims.append(None)
         else:
-            is_free = row.claimed_at is None or row.claimed_at < now - lease
-            claims.append(Claim(key, fingerprint, row.version + 1 if is_free else None))
-            since = now if is_free else row.claimed_at
-            changed.append({"k": key, "v": row.version + 1, "c": since})
+            claims.append(Claim(key, fingerprint, row.version + 1 if row.is_free else None))
+            changed.append({"k": key, "v": row.version + 1, "free": row.is_free})
     if new:
-        connection.execute(sa.insert(_TABLE), sorted(new, key=itemgetter("identity")))
+        added = sa.insert(_TABLE).values(identity=sa.bindparam("k"), version=1, claimed_at=_NOW)
+        connection.execute(added, sorted(new, key=itemgetter("k")))
     if changed:
         blanked = sa.update(_TABLE).where(_TABLE.c.identity == sa.bindparam("k"))
         values: dict[str, t.Any] = {
             "version": sa.bindparam("v"),
             "fingerprint": None,
-            "claimed_at": sa.bindparam("c"),
+            "claimed_at": sa.case(
+                (sa.bindparam("free", type_=sa.Boolean), _NOW), else_=_TABLE.c.claimed_at
+            ),
         }
         connection.execute(blanked.values(values), changed)
     return claims

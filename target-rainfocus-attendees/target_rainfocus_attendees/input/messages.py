@@ -15,7 +15,7 @@ from singer_sdk.io_base import SingerReader
 from typing_extensions import override
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_rainfocus_attendees.models import Message
 
@@ -78,13 +78,20 @@ class MessageReader(SingerReader):
                 self.schemas[message["stream"]] = message
 
         own = {"SCHEMA": keep, "ACTIVATE_VERSION": _ignore, "BATCH": _refuse_batch}
-        return super().process_lines(file_input, {**callbacks, **own})
+        filled = t.cast("t.IO[str]", self._filled(file_input or ()))
+        return super().process_lines(filled, {**callbacks, **own})
+
+    def _filled(self, lines: Iterable[str | bytes]) -> Iterator[str | bytes]:
+        """The lines, counted, without empty ones: an editor leaves such behind."""
+        for line in lines:
+            self._line += 1
+            if line.strip():
+                yield line
 
     @override
     def deserialize_json(self, line: str) -> Message:
-        self._line += 1
         try:
-            message = parse_json(line, replace=False)
+            message = parse_json(line, replace=False, exact=True)
         except ValueError:
             message = None
         if not isinstance(message, dict):

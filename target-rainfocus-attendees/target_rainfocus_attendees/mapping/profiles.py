@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import typing as t
 from dataclasses import dataclass
-
-from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER
+from decimal import Decimal
 
 from target_rainfocus_attendees.mapping.columns import (
     COUNTRY,
@@ -266,9 +265,9 @@ def _attribute(value: object, null_values: AbstractSet[str]) -> object:
         return None if None in values else [one for one in values if one not in ("", [])]
     if isinstance(value, str):
         return to_text(value, null_values)
-    if isinstance(value, bool | int) and LEAST_INTEGER <= value <= MOST_INTEGER:
-        return value
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else None
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return None
 

@@ -50,6 +50,8 @@ def to_text(value: object, null_values: AbstractSet[str]) -> str | None:
         return text if text.isascii() or _is_unicode(text) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
+    if isinstance(value, int):
+        return str(value)
     if not math.isfinite(value):
         return None
     return str(int(value) if value == int(value) else value)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import typing as t
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from mmap import ACCESS_READ, mmap
 
-import orjson
-from rainfocus_client.lenient_json import parse_json
+from rainfocus_client.lenient_json import dump_json, parse_json
 
 from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.files import open_private, write_all, writing
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from target_rainfocus_attendees.models import Message, Source
 
 logger = logging.getLogger(PACKAGE)
+
+REJECTED_AT = "_rejected_at"
 
 TAIL = 1 << 20
 """Bytes: as far back as the beginning of an unfinished last line is looked for at a time."""
@@ -35,9 +36,15 @@ class Rejects:
     schemas again where another has written in between.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Touch nothing yet."""
+    def __init__(self, path: Path, origin: Mapping[str, str]) -> None:
+        """Touch nothing yet.
+
+        Args:
+            path: Of the file.
+            origin: Columns that say where the records were to go.
+        """
         self.path = path
+        self._origin = origin
         self._waiting: list[tuple[Source, Message]] = []
         self._schemas: dict[str, Message] = {}
         self._end = -1
@@ -53,7 +60,8 @@ class Rejects:
         why = {
             "_reject_reason": reason,
             "_reject_code": code,
-            "_rejected_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **self._origin,
+            REJECTED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         record = source.record | {"record": source.record["record"] | why}
         self._waiting.append((source, record))
@@ -78,6 +86,23 @@ class Rejects:
             self._end = end + len(lines)
         self._waiting.clear()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that was added is in a file, on the disk."""
+        return not self._waiting and self.path.is_file()
+
+    def holds(self, moment: str) -> bool:
+        """Whether a record is in the file that was rejected at this moment."""
+        needle = moment.encode()
+        try:
+            with (
+                self.path.open("rb") as file,
+                mmap(file.fileno(), 0, access=ACCESS_READ) as content,
+            ):
+                return bool(needle) and content.find(needle) >= 0
+        except (OSError, ValueError):  # there is none, or it is empty
+            return False
+
     @contextmanager
     def _locked(self) -> Iterator[int]:
         is_new = not self.path.exists()
@@ -95,27 +120,16 @@ class Rejects:
             stream = record["stream"]
             if self._schemas.get(stream) is not source.schema:
                 self._schemas[stream] = source.schema
-                yield _line(_with_reasons(source.schema))
-            yield _line(record)
+                yield dump_json(self._with_reasons(source.schema))
+            yield dump_json(record)
 
-
-def _with_reasons(schema: Message) -> Message:
-    text = {"type": ["string", "null"]}
-    reasons = {
-        "_reject_reason": text,
-        "_reject_code": text,
-        "_rejected_at": text | {"format": "date-time"},
-    }
-    declared = schema["schema"]
-    properties = declared["properties"] | reasons
-    return schema | {"schema": declared | {"properties": properties}}
-
-
-def _line(message: Message) -> bytes:
-    try:
-        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # half of a surrogate pair
-        return f"{json.dumps(message)}\n".encode()
+    def _with_reasons(self, schema: Message) -> Message:
+        text = {"type": ["string", "null"]}
+        columns = ("_reject_reason", "_reject_code", *self._origin)
+        reasons = {**dict.fromkeys(columns, text), REJECTED_AT: text | {"format": "date-time"}}
+        declared = schema["schema"]
+        properties = declared["properties"] | reasons
+        return schema | {"schema": declared | {"properties": properties}}
 
 
 def _mend(path: Path, file: int, size: int) -> int:

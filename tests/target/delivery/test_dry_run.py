@@ -86,9 +86,8 @@ def test_the_bodies_are_those_that_would_be_sent_in_the_order_of_the_input(
 ) -> None:
     assert call(people(singer), rehearsing).code == 0
     assert bodies_in(path) == [
-        {"email": "Ada@Example.com", "firstname": "Augusta"},
+        {"email": "ada@example.com", "firstname": "Augusta", "lastname": "Lovelace"},
         {"email": "zoë@example.com", "firstname": "Zoë"},
-        {"email": "ada@example.com", "lastname": "Lovelace"},
     ]
     many = [singer.record(f"ada{n}@example.com", firstname=n) for n in range(1700)]
     assert call([singer.schema, *many], rehearsing).code == 0
@@ -119,7 +118,24 @@ def test_the_bodies_are_for_their_owner_only(
         path.chmod(mode)
     assert call(people(singer), rehearsing).code == 0
     assert path.stat().st_mode & 0o777 == 0o600
-    assert len(bodies_in(path)) == 3
+    assert len(bodies_in(path)) == 2
+
+
+def test_what_a_real_run_merges_is_merged(
+    call: Run, singer: Singer, rehearsing: Json, path: Path, stored: Stored
+) -> None:
+    copies = {"people": {}, "people2": {"__source__": "people"}}
+    rehearsing["stream_maps"] = copies
+    people = [singer.record(f"ada{n}@example.com", firstname=n) for n in range(50)]
+    messages = [singer.schema, *people]
+    rehearsed = call(messages, rehearsing)
+    del rehearsing["dry_run_path"]
+    ended = call(messages, rehearsing | {"dry_run": False})
+    assert rehearsed.code == ended.code == 0
+    assert len(bodies_in(path)) == len(stored()) == 50
+    real = ended.counts
+    assert real["stored"] + real.get("merged", 0) == 100
+    assert "100 read, 50 would be stored, 0 unchanged, 50 merged" in rehearsed.log
 
 
 def test_without_a_file_for_them_the_bodies_are_nowhere(
@@ -146,7 +162,7 @@ def test_nothing_personal_is_logged(run: Run, singer: Singer, rehearsing: Json, 
     messages = [*people(singer), singer.record("no.address", firstname="Byron")]
     ended = run(messages, rehearsing, LOGLEVEL=level)
     assert ended.code == 65
-    assert "3 would be stored" in ended.log
+    assert "2 would be stored, 0 unchanged, 1 merged" in ended.log
     assert "city was left out of 1 profiles" in ended.log
     words = ("ada@", "example.com", "Augusta", "Ockham", "Zoë", "Lovelace", "no.address", "Byron")
     for word in (*words, rehearsing["client_secret"], "Bearer"):
@@ -197,4 +213,4 @@ def test_a_dry_run_needs_no_event_that_is_there(
 ) -> None:
     ended = call(people(singer), rehearsing | {"event_code": "not-made-yet", "mode": "update"})
     assert ended.code == 0
-    assert len(bodies_in(path)) == 3
+    assert len(bodies_in(path)) == 2

@@ -6,10 +6,12 @@ import asyncio
 import json
 import sqlite3
 import threading
+import time
 import typing as t
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
 if t.TYPE_CHECKING:
     import subprocess
@@ -92,6 +94,72 @@ def test_a_person_has_one_entry_by_address_or_by_hash(
     assert call(ada(singer, "B"), settings | by_hash).counts == {"read": 1, "unchanged": 1}
     with closing(sqlite3.connect(ledger)) as other:
         assert other.execute("SELECT count(*) FROM rainfocus_attendee_ledger").fetchone() == (1,)
+
+
+WAYS: list[Json] = [
+    {"mode": "update"},
+    {"event_parameter": "eventCode"},
+    {"client_id": "another"},
+    {"client_id": None, "client_secret": None, "api_profile": "some-profile"},
+    {"field_map": {"city": "lastname"}},
+    {"extra_fields": {"diet": "lastname"}},
+]
+
+
+@pytest.mark.parametrize("change", WAYS, ids=str)
+def test_what_goes_another_way_is_sent_again(
+    call: Call, singer: Singer, server: Server, ledger: Path, change: Json
+) -> None:
+    settings = server.settings | {"ledger_url": f"sqlite:///{ledger}"}
+    for way in ({}, change, {}):
+        assert call(ada(singer), settings | way).counts == {"read": 1, "stored": 1}
+        assert call(ada(singer), settings | way).counts == {"read": 1, "unchanged": 1}
+
+
+def test_a_claim_ends_by_the_clock_of_the_database(
+    call: Call, singer: Singer, server: Server, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = server.settings | {"ledger_url": f"sqlite:///{ledger}"}
+    assert call(ada(singer), settings).counts == {"read": 1, "stored": 1}
+    with closing(sqlite3.connect(ledger)) as other, other:
+        other.execute(
+            "UPDATE rainfocus_attendee_ledger SET fingerprint = NULL, claimed_at = ?",
+            [time.time()],
+        )
+    tomorrow = time.time() + 86400
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+    for _ in range(2):  # another one may still be sending
+        assert call(ada(singer), settings).counts == {"read": 1, "stored": 1}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_signal_is_heeded_while_another_holds_the_ledger(
+    call: Call, start: Start, singer: Singer, server: Server, ledger: Path, kind: str,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    url = f"sqlite:///{ledger}"
+    if kind == "postgresql":
+        postgres = request.getfixturevalue("postgres")
+        url = f"postgresql+psycopg://{postgres.user}@{postgres.host}:{postgres.port}/{postgres.database}"
+    settings = server.settings | {"ledger_url": url}
+    assert call(ada(singer), settings).code == 0
+    engine = sa.create_engine(url)
+    with engine.connect() as other:
+        if kind == "sqlite":
+            other.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            other.exec_driver_sql("SELECT * FROM rainfocus_attendee_ledger FOR UPDATE")
+        process = start(settings)
+        assert process.stdin
+        process.stdin.write("".join(f"{json.dumps(m)}\n" for m in ada(singer, "Augusta")))
+        process.stdin.close()
+        time.sleep(2)
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(timeout=60) == 143
+        took = time.monotonic() - began
+    engine.dispose()
+    assert took < 2
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -26,7 +26,8 @@ if t.TYPE_CHECKING:
     Start = Callable[..., subprocess.Popen[str]]
 
 TEXT: t.Final = {"type": ["string", "null"]}
-REASONS = {"_reject_reason", "_reject_code", "_rejected_at"}
+ORIGIN = {"_reject_org_id": "acme", "_reject_event_code": "summit26"}
+REASONS = {"_reject_reason", "_reject_code", "_rejected_at", *ORIGIN}
 REFUSED = "RainFocus answered attendee/store with HTTP 200, code 105: the request was refused."
 REPLAYED = "mend them and replay the file with --input."
 
@@ -126,6 +127,7 @@ def test_what_is_not_stored_is_kept_as_singer_lines_with_reasons(
     for record in kept.values():
         moment = datetime.fromisoformat(record.pop("_rejected_at"))
         assert before <= moment <= datetime.now(UTC)
+        assert {column: record.pop(column) for column in ORIGIN} == ORIGIN
     refused = "RainFocus answered attendee/store with HTTP {}: the request was refused."
     assert kept == {
         "Secretive": {
@@ -516,6 +518,123 @@ def test_the_file_that_rejects_are_added_to_cannot_be_the_input(
     assert len(log.splitlines()) == 1
     assert not served.bodies
     assert path.read_bytes() == before
+
+
+def pipe(path: Path, config: Path) -> tuple[int, str]:
+    """Replay a file of rejects through a pipe."""
+    with path.open("rb") as file:
+        cat = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
+    with cat:
+        ended = subprocess.run(
+            [sys.executable, "-m", "target_rainfocus_attendees", "--config", str(config)],
+            stdin=cat.stdout, capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    return ended.returncode, ended.stderr
+
+
+def test_the_file_that_rejects_are_added_to_cannot_come_through_a_pipe(
+    call: Run, singer: Singer, keeping: Json, served: Script, path: Path, tmp_path: Path
+) -> None:
+    call(mixed(singer), keeping)
+    before = path.read_bytes()
+    served.bodies.clear()
+    code, log = pipe(path, tmp_path / "config.json")
+    assert code == 78
+    assert "The input is the file that rejects_path names: give this run another one." in log
+    assert not served.bodies
+    assert path.read_bytes() == before
+
+    mended = tmp_path / "mended"
+    path.rename(mended)
+    code, log = pipe(mended, tmp_path / "config.json")
+    assert code == 65  # nothing was mended, and so nothing was stored
+    assert len(records_of(path)) == 4
+
+
+@pytest.mark.parametrize("change", [{"event_code": "summit27"}, {"org_id": "other"}])
+def test_rejects_are_replayed_only_where_they_belong(
+    call: Run, singer: Singer, keeping: Json, served: Script, path: Path, tmp_path: Path,
+    change: Json,
+) -> None:  # fmt: skip
+    call(mixed(singer), keeping)
+    mended = tmp_path / "mended"
+    mended.write_text(path.read_text().replace("Refused", "Mended"))
+    served.bodies.clear()
+    again = keeping | {"rejects_path": None}
+    ended = call(mended, again | change)
+    assert ended.code == 78
+    assert "that another event or organisation rejected: replay them there" in ended.error
+    assert not served.bodies
+
+    ended = call(mended, again | change | {"replay_elsewhere": True})
+    assert ended.counts["stored"] == 1
+    ended = call(mended, again)
+    assert ended.counts["stored"] == 1
+    assert not any("older versions" in line for line in ended.lines("WARNING"))
+
+
+def test_rejects_that_do_not_say_where_they_belong_are_taken_with_a_warning(
+    call: Run, singer: Singer, keeping: Json, path: Path, tmp_path: Path
+) -> None:
+    call(mixed(singer), keeping)
+    lines = lines_of(path)
+    for line in lines:
+        for column in ORIGIN:
+            line.get("record", {}).pop(column, None)
+    mended = tmp_path / "mended"
+    text = "".join(f"{json.dumps(line)}\n" for line in lines).replace("Refused", "Mended")
+    mended.write_text(text)
+    ended = call(mended, keeping | {"rejects_path": None, "event_code": "summit27"})
+    assert ended.counts["stored"] == 1
+    assert sum("is event_code the right one?" in line for line in ended.lines("WARNING")) == 1
+
+
+def test_an_empty_line_in_a_mended_file_is_nothing(
+    call: Run, singer: Singer, keeping: Json, path: Path, tmp_path: Path
+) -> None:
+    call(mixed(singer), keeping)
+    mended = tmp_path / "mended"
+    text = path.read_text().replace("Refused", "Mended").replace("\n", "\r\n \n\n")
+    mended.write_text(f"\n{text}")
+    ended = call(mended, keeping | {"rejects_path": None})
+    assert ended.counts["stored"] == 1
+    mended.write_text("\n\n{}\n")
+    assert "Line 3 of the input lacks type" in call(mended, keeping).log
+
+
+NUMBERS = (
+    '{"z": 123456789012345678901234567890, "a": 0.1234567890123456789, "m": 1e400,'
+    ' "b": -12345678901234567.89, "s": "\\ud800"}'
+)
+
+
+def test_numbers_keep_every_digit(
+    keeping: Json, served: Script, path: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "text"
+    text.write_text(
+        '{"type": "SCHEMA", "stream": "people", "key_properties": [],'
+        ' "schema": {"properties": {"email": {}, "x": {}}}}\n'
+        '{"type": "RECORD", "stream": "people", "record": {"email": "nobody", "x": X}}\n'
+        '{"type": "RECORD", "stream": "people", "record": {"email": "a@example.com", "x": X}}\n'
+        '{"type": "STATE", "value": {"x": X}}\n'.replace("X}", f"{NUMBERS}}}")
+    )
+    whole = {f"n{key}": f"x.{key}" for key in "zabm"}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(keeping | {"extra_fields": whole}))
+    ended = subprocess.run(
+        [sys.executable, "-m", "target_rainfocus_attendees", "--config", str(config),
+         "--input", str(text)],
+        capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert served.exactly(ended.stdout) == [["x", served.exactly(NUMBERS)]]
+    written = [line for line in path.read_text().splitlines() if '"RECORD"' in line]
+    (kept,) = (value for key, value in served.exactly(written[0]) if key == "record")
+    assert dict(kept)["x"] == served.exactly(NUMBERS)
+    sent = {key: value for key, value in served.raw[0] if key.startswith("n")}
+    given = dict(served.exactly(NUMBERS))
+    assert sent == {f"n{key}": given[key] for key in "zabm"}
 
 
 @pytest.mark.parametrize("size", [1, 500])

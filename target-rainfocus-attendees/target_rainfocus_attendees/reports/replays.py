@@ -1,0 +1,68 @@
+"""Whether rejects that are read again belong where this run writes."""
+
+from __future__ import annotations
+
+import typing as t
+
+from rainfocus_client.errors import SettingsError
+
+from target_rainfocus_attendees.reports.rejects import REJECTED_AT
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    from target_rainfocus_attendees.reports.rejects import Rejects
+
+
+class Replays:
+    """Looks at each record that is a reject of an earlier run."""
+
+    def __init__(
+        self, origin: Mapping[str, str], logger: logging.Logger, *, elsewhere: bool
+    ) -> None:
+        """Start before the first record.
+
+        Args:
+            origin: The columns that say where this run writes.
+            logger: Where rejects without an origin are told.
+            elsewhere: Whether any origin will do.
+        """
+        self._origin = origin
+        self._rejects: Rejects | None = None
+        self._logger = logger
+        self._elsewhere = elsewhere
+        self._warned = False
+
+    def watch(self, rejects: Rejects) -> None:
+        """Take nothing that comes out of the file that this run adds rejects to."""
+        self._rejects = rejects
+
+    def check(self, record: Mapping[str, t.Any]) -> None:
+        """Check a record, as it was read.
+
+        Raises:
+            SettingsError: It was rejected elsewhere, or comes out of the file that this run adds
+                rejects to.
+        """
+        moment = record.get(REJECTED_AT)
+        if moment is None:
+            return
+        rejects, self._rejects = self._rejects, None
+        if rejects and rejects.holds(str(moment)):
+            msg = "The input is the file that rejects_path names: give this run another one."
+            raise SettingsError(msg)
+        came_from = [record.get(column) for column in self._origin]
+        if not any(came_from):
+            if not self._warned:
+                self._warned = True
+                self._logger.warning(
+                    "The input holds rejects that do not say of which event they are, as those of "
+                    "older versions: is event_code the right one?"
+                )
+        elif came_from != list(self._origin.values()) and not self._elsewhere:
+            msg = (
+                "The input holds records that another event or organisation rejected: replay "
+                "them there, or set replay_elsewhere."
+            )
+            raise SettingsError(msg)
