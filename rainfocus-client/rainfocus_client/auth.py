@@ -7,12 +7,15 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import quote
 
-from rainfocus_client.errors import AuthenticationError, SettingsError
+from rainfocus_client.errors import AuthenticationError, RetriableError, SettingsError
+from rainfocus_client.responses import LATER, reply_text
+from rainfocus_client.retry import parse_retry_after
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rainfocus_client.settings.declarations import ConnectionSettings
 
@@ -52,13 +55,19 @@ class OAuth:
 
     client_id: str
     client_secret: str = field(repr=False)
-    auth_method: str = "basic"
+    auth_method: str = "auto"
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
-    def token_request(self, token_url: str) -> TokenRequest:
-        """The request that exchanges these credentials for a token."""
-        form = {"grant_type": "client_credentials"}
+    def token_request(self, token_url: str, method: str) -> TokenRequest:
+        """The request that exchanges these credentials for a token.
+
+        Args:
+            token_url: Where tokens are given out.
+            method: How ID and secret get there: `basic`, or `post` in form fields.
+        """
+        form = {"grant_type": "client_credentials", **self.parameters}
         headers = {"Accept": "application/json"}
-        if self.auth_method == "post":
+        if method == "post":
             form |= {"client_id": self.client_id, "client_secret": self.client_secret}
         else:
             pair = f"{quote(self.client_id, safe='')}:{quote(self.client_secret, safe='')}"
@@ -89,7 +98,9 @@ def credentials_from_settings(settings: ConnectionSettings) -> Credentials:
             raise SettingsError(msg)
         return ApiProfile(api_profile)
     if client_id and client_secret:
-        return OAuth(client_id, client_secret, settings.token_auth_method)
+        scope = {"scope": settings.token_scope} if settings.token_scope else {}
+        parameters = scope | dict(settings.token_parameters)
+        return OAuth(client_id, client_secret, settings.token_auth_method, parameters)
     if client_id or client_secret:
         msg = "OAuth needs both client_id and client_secret: set the one that is missing."
         raise SettingsError(msg)
@@ -123,6 +134,36 @@ class Token:
         return cls(value, time.monotonic() + life - ahead)
 
 
+class TokenExchange:
+    """Exchanges client credentials for tokens; remembers the way that the endpoint takes."""
+
+    def __init__(self, credentials: OAuth, token_url: str) -> None:
+        """With `auto`, HTTP Basic is tried first, then form fields (RFC 6749 §2.3.1)."""
+        self._credentials = credentials
+        self._token_url = token_url
+        method = credentials.auth_method
+        self._methods = ["basic", "post"] if method == "auto" else [method]
+
+    def request(self) -> TokenRequest:
+        """The request for a token."""
+        return self._credentials.token_request(self._token_url, self._methods[0])
+
+    def token(self, status: int, body: object, headers: Mapping[str, str]) -> Token | None:
+        """The token in the reply to `request`; None where that is to be made anew at once.
+
+        Raises:
+            AuthenticationError: The credentials are not accepted.
+            RetriableError: RainFocus is busy or away; the same request may succeed later.
+            SettingsError: The token URL is none.
+        """
+        if len(self._methods) > 1 and _knows_no_client(status, body):
+            del self._methods[0]
+            return None
+        token = judge_token(status, body, headers)
+        del self._methods[1:]
+        return token
+
+
 class TokenKeeper:
     """Holds the one token of a process; fetches it when needed, never twice at once."""
 
@@ -152,3 +193,41 @@ class TokenKeeper:
                 self._token = self._fetch()
                 value = self._token.value
             return value
+
+
+def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
+    """Give the token in the token endpoint's reply (RFC 6749 §5, assumed).
+
+    Raises:
+        AuthenticationError: The credentials are not accepted.
+        RetriableError: RainFocus is busy or away; the same request may succeed later.
+        SettingsError: The token URL is none.
+    """
+    call = "the request for a token"
+    if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise AuthenticationError(
+            reply_text(
+                call,
+                status,
+                None,
+                "the credentials are not accepted: check client_id, client_secret, environment, "
+                "token_url and token_auth_method.",
+            )
+        )
+    if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise RetriableError(
+            reply_text(call, status, None, "try again later."), parse_retry_after(headers)
+        )
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise SettingsError(reply_text(call, status, None, "check token_url."))
+    if not isinstance(body, dict):
+        advice = "the reply is not a JSON object: check token_url."
+        raise RetriableError(reply_text(call, status, None, advice))
+    return Token.from_reply(body)
+
+
+def _knows_no_client(status: int, body: object) -> bool:
+    """Whether an endpoint says that it found no credentials, or not those of a client."""
+    error = body.get("error") if isinstance(body, dict) else None
+    is_refused = status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
+    return is_refused and error in {None, "invalid_client", "invalid_request"}

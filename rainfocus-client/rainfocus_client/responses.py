@@ -7,7 +7,6 @@ import typing as t
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from rainfocus_client.auth import Token
 from rainfocus_client.errors import (
     AuthenticationError,
     BusyError,
@@ -17,7 +16,6 @@ from rainfocus_client.errors import (
     RainFocusError,
     RefusedError,
     RetriableError,
-    SettingsError,
     TokenRefusedError,
     UnexpectedReplyError,
 )
@@ -134,49 +132,18 @@ def judge(
             raise _error(rule, call, status, code, headers)
     if accepted and envelope is None:
         raise RetriableError(
-            _message(call, status, code, "the reply is not a JSON object: check api_url.")
+            reply_text(call, status, code, "the reply is not a JSON object: check api_url.")
         )
     if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         raise refusal(call, status, code)
     raise UnexpectedReplyError(
-        _message(call, status, code, "this was not expected: check api_url and environment.")
+        reply_text(call, status, code, "this was not expected: check api_url and environment.")
     )
 
 
 def refusal(call: str, status: int, code: str | None) -> RefusedError:
     """The refusal of one request."""
-    return RefusedError(_message(call, status, code, "the request was refused."))
-
-
-def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
-    """Give the token in the token endpoint's reply (RFC 6749 §5, assumed).
-
-    Raises:
-        AuthenticationError: The credentials are not accepted.
-        RetriableError: RainFocus is busy or away; the same request may succeed later.
-        SettingsError: The token URL is none.
-    """
-    call = "the request for a token"
-    if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise AuthenticationError(
-            _message(
-                call,
-                status,
-                None,
-                "the credentials are not accepted: check client_id, client_secret, environment "
-                "and token_auth_method.",
-            )
-        )
-    if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise RetriableError(
-            _message(call, status, None, "try again later."), parse_retry_after(headers)
-        )
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise SettingsError(_message(call, status, None, "check token_url."))
-    if not isinstance(body, dict):
-        advice = "the reply is not a JSON object: check token_url."
-        raise RetriableError(_message(call, status, None, advice))
-    return Token.from_reply(body)
+    return RefusedError(reply_text(call, status, code, "the request was refused."))
 
 
 def response_code(body: object) -> str | None:
@@ -230,7 +197,7 @@ def _error(
     code: str | None,
     headers: Mapping[str, str],
 ) -> RainFocusError:
-    message = _message(call, status, code, rule.advice.format(endpoint=endpoint_name(call)))
+    message = reply_text(call, status, code, rule.advice.format(endpoint=endpoint_name(call)))
     if rule.error is RetriableError:
         retry_after = parse_retry_after(headers)
         is_busy = status == HTTPStatus.TOO_MANY_REQUESTS or retry_after is not None
@@ -238,6 +205,7 @@ def _error(
     return rule.error(message)
 
 
-def _message(call: str, status: int, code: str | None, advice: str) -> str:
+def reply_text(call: str, status: int, code: str | None, advice: str) -> str:
+    """One line that says what was answered to which call, and what the user should do."""
     shown = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
     return f"RainFocus answered {call} with {shown}: {advice}"

@@ -113,7 +113,7 @@ def test_an_api_profile_that_was_not_copied_whole(token: str) -> None:
 def test_basic_authentication_of_the_token_request() -> None:
     credentials = credentials_from_settings(read({"client_id": "my:id", "client_secret": "p@ss"}))
     assert isinstance(credentials, OAuth)
-    request = credentials.token_request("https://host/token")
+    request = credentials.token_request("https://host/token", "basic")
     assert request.form == {"grant_type": "client_credentials"}
     # RFC 6749 §2.3.1: both parts are form-encoded first.
     expected = base64.b64encode(b"my%3Aid:p%40ss").decode()
@@ -122,8 +122,7 @@ def test_basic_authentication_of_the_token_request() -> None:
 
 
 def test_post_authentication_of_the_token_request() -> None:
-    credentials = OAuth("id", "secret", "post")
-    request = credentials.token_request("https://host/token")
+    request = OAuth("id", "secret").token_request("https://host/token", "post")
     assert request.form == {
         "grant_type": "client_credentials",
         "client_id": "id",

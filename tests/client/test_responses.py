@@ -11,7 +11,7 @@ from email.utils import format_datetime
 
 import pytest
 import tenacity
-from rainfocus_client.auth import Token, TokenKeeper
+from rainfocus_client.auth import Token, TokenKeeper, judge_token
 from rainfocus_client.errors import (
     AuthenticationError,
     BusyError,
@@ -26,7 +26,7 @@ from rainfocus_client.errors import (
     UnexpectedReplyError,
 )
 from rainfocus_client.report import Traffic
-from rainfocus_client.responses import endpoint_name, judge, judge_token
+from rainfocus_client.responses import endpoint_name, judge
 from rainfocus_client.retry import MAX_RETRY_AFTER, parse_retry_after, policy
 
 

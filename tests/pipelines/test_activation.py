@@ -406,7 +406,7 @@ def test_a_target_that_dies_under_a_busy_extractor_tells_why(
     )
     below = ended.beneath(
         "RainFocus answered the request for a token with HTTP 401: the credentials are not "
-        "accepted: check client_id, client_secret, environment and token_auth_method. "
+        "accepted: check client_id, client_secret, environment, token_url and token_auth_method. "
         "Nothing was stored."
     )
     # On a busy machine Meltano may find the broken pipe before the loader's exit code.

@@ -31,7 +31,7 @@ BAD_SETTINGS: dict[str, tuple[Settings, str]] = {
     "malformed token URL": ({"token_url": "no"}, "token_url is not a web address: give"),
     "wrong type": ({"page_size": "many"}, "page_size must be of type integer"),
     "out of range": ({"page_size": 0}, "page_size must be at least 1"),
-    "unknown choice": ({"token_auth_method": "jwt"}, "must be one of basic, post"),
+    "unknown choice": ({"token_auth_method": "jwt"}, "must be one of auto, basic, post"),
     "bad start date": ({"start_date": "soon"}, "start_date is not a date: give it as"),
     "unknown event": ({"event_codes": ["nosuchevent"]}, "Check the event code nosuchevent"),
     "wrong secret": ({"client_secret": "wrong-secret"}, "check client_id, client_secret"),

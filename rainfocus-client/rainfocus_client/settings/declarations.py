@@ -59,13 +59,26 @@ CONNECTION_SETTINGS: dict[str, JSONSchema] = {
     },
     "token_auth_method": {
         "type": "string",
-        "enum": ["basic", "post"],
-        "default": "basic",
+        "enum": ["auto", "basic", "post"],
+        "default": "auto",
         "title": "Token authentication method",
         "description": (
-            "How client ID and secret reach the token endpoint: basic (HTTP Basic) or post "
-            "(form fields). Which one RainFocus wants is not public."
+            "How client ID and secret reach the token endpoint: basic (HTTP Basic), post (form "
+            "fields), or auto: basic, and post where that is refused. Which one RainFocus wants "
+            "is not public."
         ),
+    },
+    "token_scope": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "title": "Token scope",
+        "description": "Scope to ask a token for. Whether RainFocus wants one is not public.",
+    },
+    "token_parameters": {
+        "type": ["object", "null"],
+        "additionalProperties": {"type": "string"},
+        "title": "Token parameters",
+        "description": "Further form fields of the request for a token, such as audience.",
     },
     "api_profile": {
         "type": ["string", "null"],
@@ -132,6 +145,8 @@ class ConnectionSettings:
     client_secret: str | None = field(default=None, repr=False)
     token_url: str | None = None
     token_auth_method: str
+    token_scope: str | None = None
+    token_parameters: Mapping[str, str] = field(default_factory=dict)
     api_profile: str | None = field(default=None, repr=False)
     event_parameter: str
     requests_per_second: float | None = None

@@ -13,17 +13,16 @@ from uuid import uuid4
 
 import requests
 import urllib3
-from rainfocus_client.auth import ApiProfile, TokenKeeper, credentials_from_settings
+from rainfocus_client.auth import ApiProfile, TokenExchange, TokenKeeper, credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import SettingsError, UnreachableError
 from rainfocus_client.lenient_json import parse_body
-from rainfocus_client.responses import judge_token
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyrate_limiter import Limiter
-    from rainfocus_client.auth import OAuth, Token
+    from rainfocus_client.auth import Token
     from rainfocus_client.report import Traffic
     from rainfocus_client.settings.declarations import ConnectionSettings
 
@@ -66,6 +65,8 @@ class RainFocusClient:
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._trace = uuid4().hex
         self._traffic = traffic
+        if not isinstance(self._credentials, ApiProfile):
+            self._exchange = TokenExchange(self._credentials, self._connection.token_url)
         self._tokens = TokenKeeper(self._fetch_token)
 
     def get(self, call: str, params: Params, *, refused: str | None = None) -> Answer:
@@ -88,9 +89,12 @@ class RainFocusClient:
         return self._send("GET", url, identity, token, params=params)
 
     def _fetch_token(self) -> Token:
-        request = t.cast("OAuth", self._credentials).token_request(self._connection.token_url)
-        answer = self._send("POST", request.url, request.headers, data=request.form)
-        return judge_token(answer.status, parse_body(answer.content), answer.headers)
+        while True:
+            request = self._exchange.request()
+            answer = self._send("POST", request.url, request.headers, data=request.form)
+            token = self._exchange.token(answer.status, parse_body(answer.content), answer.headers)
+            if token:
+                return token
 
     def _send(
         self,

@@ -6,13 +6,12 @@ import asyncio
 import typing as t
 from urllib.parse import urlencode
 
-from rainfocus_client.auth import OAuth, TokenKeeper
+from rainfocus_client.auth import OAuth, TokenExchange, TokenKeeper
 from rainfocus_client.errors import NoTokenError, RetriableError
-from rainfocus_client.responses import judge_token
 from yarl import URL
 
 if t.TYPE_CHECKING:
-    from rainfocus_client.auth import Credentials, Token, TokenRequest
+    from rainfocus_client.auth import Credentials, Token
 
     from target_rainfocus_attendees.delivery.transport import Transport
 
@@ -27,7 +26,8 @@ class Authorization:
     def __init__(self, credentials: Credentials, token_url: str, transport: Transport) -> None:
         """Fetch tokens at `token_url`; to be made inside the loop that uses it."""
         self._credentials = credentials
-        self._token_url = token_url
+        if isinstance(credentials, OAuth):
+            self._exchange = TokenExchange(credentials, token_url)
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
@@ -61,20 +61,20 @@ class Authorization:
         """
         if self._failure:
             raise NoTokenError(self._failure)
-        asked = asyncio.run_coroutine_threadsafe(
-            self._transport.persist(self._exchange), self._loop
-        )
+        asked = asyncio.run_coroutine_threadsafe(self._transport.persist(self._ask), self._loop)
         try:
             return asked.result()
         except RetriableError as error:
             self._failure = error
             raise NoTokenError(error) from error
 
-    async def _exchange(self) -> Token:
-        request: TokenRequest = t.cast("OAuth", self._credentials).token_request(self._token_url)
-        body = urlencode(request.form).encode()
-        reply = await self._transport.post(URL(request.url), body, request.headers | FORM)
-        return judge_token(reply.status, reply.body, reply.headers)
+    async def _ask(self) -> Token:
+        while True:
+            request = self._exchange.request()
+            body = urlencode(request.form).encode()
+            reply = await self._transport.post(URL(request.url), body, request.headers | FORM)
+            if token := self._exchange.token(reply.status, reply.body, reply.headers):
+                return token
 
 
 def _bearer(token: str) -> Headers:

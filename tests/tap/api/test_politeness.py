@@ -193,3 +193,19 @@ def test_a_long_download_shows_that_it_goes_on(
     assert [extent for _, extent, _, _ in told] == ["so far"] * (len(told) - 1) + ["in all"]
     assert told[-1] == ("120", "in all", "12", "1")
     assert fresh_sandbox.faults.struck() == {"server_error": 1}
+
+
+def test_where_basic_is_refused_the_token_is_asked_for_in_form_fields(
+    run_tap: TapRunner, scripted: ServerMaker
+) -> None:
+    def answer(asked: t.Any) -> tuple[int, dict[str, str], object]:
+        if asked.path != "/oidc/token":
+            return pages_of_three(asked)
+        if asked.headers["Authorization"]:
+            return 401, {}, {"error": "invalid_client"}
+        return 200, {}, {"access_token": "tok-en"}
+
+    server = scripted(answer, tokens=False)
+    run = run_tap(server.settings)
+    assert run.code == 0, run.log
+    assert [asked.path for asked in server.asked].count("/oidc/token") == 2
