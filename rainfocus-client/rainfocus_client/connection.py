@@ -54,9 +54,13 @@ class Connection:
             token_url = f"{origin.scheme}://{origin.netloc}/oidc/token"
         return cls(org_id, api_url, token_url)
 
+    def base_url(self, path: str) -> str:
+        """The address of a path that begins with a version, such as `v3/attendee/search`."""
+        return f"{self.api_url}/{self.org_id}/{path}"
+
     def url(self, call: str) -> str:
         """The address of a call such as `attendee/search`."""
-        return f"{self.api_url}/{self.org_id}/{API_VERSION}/{call}"
+        return self.base_url(f"{API_VERSION}/{call}")
 
 
 def _name(setting: str, value: str) -> str:

@@ -424,5 +424,6 @@ def _way(settings: TargetSettings) -> str:
         settings.client_id or settings.api_profile,
         sorted(settings.field_map.items()),
         sorted(settings.extra_fields.items()),
+        sorted(settings.store.items()),
     )
     return dump_json(way).decode()

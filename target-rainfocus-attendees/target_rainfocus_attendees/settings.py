@@ -126,6 +126,34 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
             "where nothing could be loaded; skip; or fail."
         ),
     },
+    "store": {
+        "type": ["object", "null"],
+        "properties": {
+            "path": {"type": "string", "pattern": r"^/?[\w.-]+(/[\w.-]+)*(\?[^\s#]+)?$"},
+            "event_in": {"type": "string", "enum": ["query", "body", "header", "none"]},
+            "event_parameter": {"type": "string", "minLength": 1},
+            "wrapper": {"type": "string", "minLength": 1},
+            "names": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "minLength": 1},
+            },
+            "codes": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "string",
+                    "enum": ["stored", "rejected", "retry", "stop"],
+                },
+            },
+        },
+        "additionalProperties": False,
+        "title": "Store call",
+        "description": (
+            "How profiles are written, where your RainFocus differs from what is assumed: path "
+            "(with version), event_in (query, body, header, none), event_parameter, wrapper (key "
+            "around the profile), names (field to its name on the wire), codes (responseCode, or "
+            "HTTP and a status, to stored, rejected, retry or stop)."
+        ),
+    },
     "rejects_path": {
         "type": ["string", "null"],
         "title": "Rejects",
@@ -205,6 +233,7 @@ class TargetSettings(ConnectionSettings):
     batch_size_rows: int
     streams: Sequence[str] = ()
     unmapped_streams: str
+    store: Mapping[str, t.Any] = field(default_factory=dict)
     rejects_path: str | None = None
     max_rejects: int | None = None
     replay_elsewhere: bool

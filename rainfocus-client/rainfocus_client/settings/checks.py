@@ -66,7 +66,7 @@ def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
             rule = f"knows only {', '.join(known)}"
         case "minLength" | "minItems":
             rule = "must not be empty"
-        case "anyOf" | "oneOf" | "not":
+        case "anyOf" | "oneOf" | "not" | "pattern":
             rule = "does not have a form that is allowed"
         case _:
             rule = f"is not valid ({error.validator}: {wanted})"

@@ -9,16 +9,18 @@ from http import HTTPStatus
 
 from aiolimiter import AsyncLimiter
 from rainfocus_client.auth import credentials_from_settings
-from rainfocus_client.connection import Connection
+from rainfocus_client.connection import API_VERSION, Connection
 from rainfocus_client.errors import (
     AuthenticationError,
     ParameterError,
     RainFocusError,
     RefusedError,
+    RetriableError,
+    SettingsError,
     TokenRefusedError,
 )
 from rainfocus_client.lenient_json import dump_json
-from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, response_code
+from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, reply_text, response_code
 from rainfocus_client.retry import parse_retry_after, policy
 from yarl import URL
 
@@ -48,6 +50,49 @@ BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 logger = logging.getLogger(PACKAGE)
 
 
+class StoreCall:
+    """The request that writes a profile, as setting `store` says; every default is assumed.
+
+    Attributes:
+        name: For messages.
+        url: Where it goes.
+        headers: Those that say what is sent, and into which event.
+    """
+
+    def __init__(self, settings: TargetSettings) -> None:
+        """Read the settings."""
+        form = settings.store
+        path = str(form.get("path") or f"{API_VERSION}/{CALLS[settings.mode]}").lstrip("/")
+        self.name = path.partition("?")[0].removeprefix(f"{API_VERSION}/")
+        parameter = form.get("event_parameter") or settings.event_parameter
+        event = {parameter: settings.event_code}
+        # That the event code goes into the query, as in v2, is an assumption.
+        place = form.get("event_in", "query")
+        url = URL(Connection.from_settings(settings).base_url(path))
+        self.url = url.update_query(event) if place == "query" else url
+        self.headers = JSON | (event if place == "header" else {})
+        self._event = event if place == "body" else {}
+        self._wrapper = form.get("wrapper")
+        self._names = form.get("names", {})
+        self._codes = form.get("codes", {})
+
+    def body(self, fields: Fields) -> bytes:
+        """The body that carries a profile, and a line feed."""
+        if self._names:
+            fields = {self._names.get(name, name): value for name, value in fields.items()}
+        if self._wrapper:
+            fields = {self._wrapper: fields}
+        return dump_json(self._event | fields)
+
+    def meaning(self, reply: Response) -> str | None:
+        """What the settings say of a reply: stored, rejected, retry or stop."""
+        given = reply.body.get("responseCode") if isinstance(reply.body, dict) else None
+        for code in (str(given), f"HTTP {reply.status}"):
+            if code in self._codes:
+                return t.cast("str", self._codes[code])
+        return None
+
+
 class AttendeeStore:
     """Writes profiles, matched by e-mail address, into an event."""
 
@@ -68,10 +113,7 @@ class AttendeeStore:
         )
         credentials = credentials_from_settings(settings)
         self._authorization = Authorization(credentials, connection.token_url, self._transport)
-        self._call = CALLS[settings.mode]
-        # That the event code goes into the query, as in v2, is an assumption.
-        event = {settings.event_parameter: settings.event_code}
-        self._url = URL(connection.url(self._call)).update_query(event)
+        self._call = StoreCall(settings)
         rate = settings.requests_per_second
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
         self._hashed = settings.hashed
@@ -103,7 +145,7 @@ class AttendeeStore:
             fields: What is sent.
             is_probe: Whether a fault that may be this request's own is final at once.
         """
-        request = _Request(self, dump_json(fields))
+        request = _Request(self, self._call.body(fields))
         began = time.monotonic()
         outcome, reason, failure = Outcome.STORED, "", None
         try:
@@ -140,7 +182,7 @@ class AttendeeStore:
         """Make one request, and let the pace learn from how it ends."""
         began = time.monotonic()
         try:
-            reply = await self._transport.post(self._url, body, headers | JSON)
+            reply = await self._transport.post(self._call.url, body, headers | self._call.headers)
         except BaseException:
             self._limit.failed()
             raise
@@ -159,17 +201,29 @@ class AttendeeStore:
             RefusedError: RainFocus refused this profile; others may pass.
             RainFocusError: RainFocus did not take it for a reason that may not be in the profile.
         """
+        code = response_code(reply.body)
+        match self._call.meaning(reply):
+            case "stored":
+                return
+            case "rejected":
+                raise refusal(self._call.name, reply.status, code)
+            case "retry":
+                later = "store.codes says to try again."
+                raise RetriableError(reply_text(self._call.name, reply.status, code, later))
+            case "stop":
+                stop = "store.codes says to stop."
+                raise SettingsError(reply_text(self._call.name, reply.status, code, stop))
         if reply.is_empty and HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return
         is_api = reply.is_empty or reply.body is not None
         if self._may_miss and reply.status == HTTPStatus.NOT_FOUND and is_api:
-            raise refusal(self._call, reply.status, response_code(reply.body))
+            raise refusal(self._call.name, reply.status, code)
         try:
-            judge(self._call, reply.status, reply.body, reply.headers)
+            judge(self._call.name, reply.status, reply.body, reply.headers)
         except ParameterError as error:
             # With a hash in place of the address it is the address that may be missing.
             if self._hashed:
-                raise refusal(self._call, reply.status, response_code(reply.body)) from error
+                raise refusal(self._call.name, reply.status, code) from error
             raise
 
 

@@ -7,9 +7,7 @@ import os
 import typing as t
 from functools import partial
 
-from rainfocus_client.lenient_json import dump_json
-
-from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
+from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, StoreCall
 from target_rainfocus_attendees.delivery.dispatcher import QUEUED_PER_WORKER
 from target_rainfocus_attendees.files import OWNER_ONLY, open_private, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
@@ -51,6 +49,7 @@ class DryRun:
             traffic: Counts the request for it.
         """
         self._settings = settings
+        self._call = StoreCall(settings)
         self._ledger = ledger
         self._bodies: t.BinaryIO | None = None
         self._path = settings.files.get("dry_run_path")
@@ -98,7 +97,7 @@ class DryRun:
         if self._bodies:
             with _writing():
                 self._bodies.writelines(
-                    dump_json(fields)
+                    self._call.body(fields)
                     for (fields, _), is_known in zip(merged, known, strict=True)
                     if not is_known
                 )
