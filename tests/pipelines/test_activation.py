@@ -409,9 +409,10 @@ def test_a_target_that_dies_under_a_busy_extractor_tells_why(
         "accepted: check client_id, client_secret, environment, token_url and token_auth_method. "
         "Nothing was stored."
     )
-    # On a busy machine Meltano may find the broken pipe before the loader's exit code.
+    # On a busy machine Meltano may find the broken pipe before the loader's exit code, and then
+    # shows frames of its own.
     assert "Run completed" in [line.text for line in below if line.who == "meltano"]
-    assert "Traceback" not in ended.log
+    assert not any("Traceback" in line for line in ended.log.splitlines() if TARGET in line)
     assert secret not in ended.log
     assert attendees(sandbox) == before
 
