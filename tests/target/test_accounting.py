@@ -190,5 +190,7 @@ def _kept(rejects: Path) -> list[str]:
             code = record.pop("_reject_code")
             assert record.pop("_reject_reason")
             assert record.pop("_rejected_at")
+            assert record.pop("_reject_org_id")
+            assert record.pop("_reject_event_code")
             found.append(json.dumps((code, record)))
     return sorted(found)

@@ -86,7 +86,7 @@ def test_states_and_rejects_come_out_though_nothing_more_comes(
     ):
         begin(process, text(singer.schema, ada, singer.record("nobody"), singer.state(1)))
         out, log = Lines(process.stdout), Lines(process.stderr)
-        assert out.wait(1, STARTING) == ['{"n": 1}\n'], log.seen
+        assert out.wait(1, STARTING) == ['{"n":1}\n'], log.seen
         assert rejects.read_text().count("RECORD") == 1
         # Half a line is not looked at until the rest of it is there.
         half = text(bob, singer.state(2))
@@ -94,10 +94,10 @@ def test_states_and_rejects_come_out_though_nothing_more_comes(
         time.sleep(1.2)
         began = time.monotonic()
         begin(process, half[20:])
-        assert out.wait(2, 3)[1:] == ['{"n": 2}\n'], log.seen
+        assert out.wait(2, 3)[1:] == ['{"n":2}\n'], log.seen
         assert time.monotonic() - began < 3
         begin(process, text(singer.record("noone"), singer.state(3)))
-        assert out.wait(3, 3)[2:] == ['{"n": 3}\n'], log.seen
+        assert out.wait(3, 3)[2:] == ['{"n":3}\n'], log.seen
         assert rejects.read_text().count("RECORD") == 2
         assert process.poll() is None
         assert process.stdin
@@ -128,7 +128,7 @@ def test_rejects_beyond_what_is_allowed_end_a_run_that_waits_for_input(
             begin(process, text(singer.schema, *people, singer.state(1)))
             out, log = Lines(process.stdout), Lines(process.stderr)
             assert process.wait(STARTING + 8) == 65
-            assert out.end() == ['{"n": 1}\n']
+            assert out.end() == ['{"n":1}\n']
             log.end()
     assert sum("| ERROR " in line for line in log.seen) == 1
     assert "More than max_rejects (1) records are not stored" in "".join(log.seen)
@@ -141,11 +141,11 @@ def test_a_signal_ends_a_run_that_waits_for_input_at_once(
     with loop_server() as server, start(server.settings) as process:
         begin(process, text(singer.schema, singer.record("ada@example.com"), singer.state(1)))
         out, log = Lines(process.stdout), Lines(process.stderr)
-        assert out.wait(1, STARTING) == ['{"n": 1}\n']
+        assert out.wait(1, STARTING) == ['{"n":1}\n']
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 143
         assert time.monotonic() - began < 3
-        assert out.end() == ['{"n": 1}\n']
+        assert out.end() == ['{"n":1}\n']
         log.end()
     assert sum("| ERROR " in line for line in log.seen) == 1
