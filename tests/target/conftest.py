@@ -10,7 +10,7 @@ import sys
 import threading
 import typing as t
 from contextlib import contextmanager
-from decimal import Decimal
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from target_rainfocus_attendees.__main__ import main
 
 if t.TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from email.message import Message
 
     from rainfocus_sandbox.testing import RunningSandbox
 
@@ -207,16 +208,6 @@ def call(
     return call
 
 
-def exactly(text: str | bytes) -> t.Any:
-    """A JSON value with its numbers as they are written, and its keys in their order."""
-    return json.loads(
-        text,
-        parse_int=str,
-        parse_float=lambda number: str(Decimal(number)),
-        object_pairs_hook=lambda pairs: [list(pair) for pair in pairs],
-    )
-
-
 def settings_for(url: str) -> Json:
     return {
         "org_id": "acme",
@@ -233,7 +224,7 @@ class Script:
     def __init__(self, answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]]) -> None:
         self.answer = answer
         self.bodies: list[Json] = []
-        self.raw: list[t.Any] = []
+        self.contents: list[bytes] = []
         self.tokens = 0
         self.queries: list[str] = []
         self.lock = threading.Lock()
@@ -243,48 +234,86 @@ class Script:
         return settings_for(self.url)
 
     url = ""
-    exactly = staticmethod(exactly)
 
 
-@pytest.fixture
-def script(serve_http: HTTPServing) -> Callable[..., t.ContextManager[Script]]:
+class Post(t.NamedTuple):
+    """A POST as a server saw it."""
+
+    path: str
+    query: str
+    headers: Message
+    content: bytes
+
+
+class Posts:
+    """Runs a server that answers each POST with status, body and headers, or hangs up."""
+
+    def __init__(self, serve_http: HTTPServing) -> None:
+        self._serve_http = serve_http
+
     @contextmanager
-    def serve(
-        answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]],
-    ) -> Iterator[Script]:
-        script = Script(answer)
-
+    def __call__(
+        self, answer: Callable[[Post], tuple[int, bytes, dict[str, str]] | None]
+    ) -> Iterator[str]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
-                headers: dict[str, str] = {}
-                if self.path.endswith("/oidc/token"):
-                    with script.lock:
-                        script.tokens += 1
-                    status, body = 200, {"access_token": f"token-{script.tokens}"}
-                else:
-                    sent = json.loads(content)
-                    with script.lock:
-                        script.bodies.append(sent)
-                        script.raw.append(exactly(content))
-                        script.queries.append(self.path.partition("?")[2])
-                    authorization = self.headers.get("Authorization", "")
-                    status, body, headers = script.answer(script, sent | {"_": authorization})
-                reply = json.dumps(body).encode()
+                path, _, query = self.path.partition("?")
+                reply = answer(Post(path, query, self.headers, content))
+                if reply is None:
+                    self.close_connection = True
+                    return
+                status, body, headers = reply
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply)))
+                if status != HTTPStatus.NO_CONTENT:
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(reply)
+                self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as script.url:
+        with self._serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+            yield url
+
+    settings = staticmethod(settings_for)
+
+
+@pytest.fixture
+def posts(serve_http: HTTPServing) -> Posts:
+    return Posts(serve_http)
+
+
+@pytest.fixture
+def script(posts: Posts) -> Callable[..., t.ContextManager[Script]]:
+    @contextmanager
+    def serve(
+        answer: Callable[[Script, Json], tuple[int, Json, dict[str, str]]],
+    ) -> Iterator[Script]:
+        script = Script(answer)
+
+        def respond(post: Post) -> tuple[int, bytes, dict[str, str]]:
+            headers: dict[str, str] = {}
+            if post.path.endswith("/oidc/token"):
+                with script.lock:
+                    script.tokens += 1
+                status, body = 200, {"access_token": f"token-{script.tokens}"}
+            else:
+                sent = json.loads(post.content)
+                with script.lock:
+                    script.bodies.append(sent)
+                    script.contents.append(post.content)
+                    script.queries.append(post.query)
+                authorization = post.headers.get("Authorization", "")
+                status, body, headers = script.answer(script, sent | {"_": authorization})
+            return status, json.dumps(body).encode(), headers
+
+        with posts(respond) as script.url:
             yield script
 
     return serve

@@ -7,7 +7,6 @@ import time
 import typing as t
 from collections import Counter
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from rainfocus_sandbox.faults.faults import Fault
@@ -19,14 +18,13 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
-    from tests.conftest import HTTPServing
-
     Json = dict[str, t.Any]
     Call = Callable[..., t.Any]
     Reply = tuple[int, bytes] | None
     Answer = Callable[["Server", str, int], Reply]
     Serve = Callable[[Answer], t.ContextManager["Server"]]
     Singer = t.Any
+    Posts = t.Any
 
 TAKEN = (200, b'{"responseCode": "0"}')
 LOGIN_PAGE = (200, b"<html>Please sign in.</html>")
@@ -36,60 +34,34 @@ EVE = "eve@example.com"
 class Server:
     """Answers with bytes as a test says, or hangs up; knows who asked how often."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, posts: Posts, answer: Answer) -> None:
+        self._settings_at = posts.settings
         self.answer = answer
         self.asked: Counter[str] = Counter()
         self.stored: set[str] = set()
-        self.tokens = 0
         self.url = ""
 
     def settings(self, **others: object) -> Json:
-        return {
-            "org_id": "acme",
-            "api_url": f"{self.url}/api",
-            "client_id": "someone",
-            "client_secret": "hush-hush-secret",
-            "event_code": "summit26",
-            "max_retries": 1,
-            **others,
-        }
+        return {**self._settings_at(self.url), "max_retries": 1, **others}
 
 
 @pytest.fixture
-def serve(serve_http: HTTPServing) -> Serve:
+def serve(posts: Posts) -> Serve:
     @contextmanager
     def serve(answer: Answer) -> Iterator[Server]:
-        server = Server(answer)
+        server = Server(posts, answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+        def respond(post: t.Any) -> tuple[int, bytes, Json] | None:
+            if post.path.endswith("/oidc/token"):
+                return 200, b'{"access_token": "token"}', {}
+            email = json.loads(post.content)["email"]
+            server.asked[email] += 1
+            reply = server.answer(server, email, server.asked[email])
+            if reply == TAKEN:
+                server.stored.add(email)
+            return reply and (*reply, {})
 
-            def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path.endswith("/oidc/token"):
-                    server.tokens += 1
-                    reply: Reply = (200, b'{"access_token": "token"}')
-                else:
-                    email = json.loads(content)["email"]
-                    server.asked[email] += 1
-                    reply = server.answer(server, email, server.asked[email])
-                    if reply == TAKEN:
-                        server.stored.add(email)
-                if reply is None:
-                    self.close_connection = True
-                    return
-                status, body = reply
-                self.send_response(status)
-                if status != 204:
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server.url:
+        with posts(respond) as server.url:
             yield server
 
     return serve

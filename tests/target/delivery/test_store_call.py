@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -14,11 +13,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import HTTPServing
-
     Json = dict[str, t.Any]
     Call = Callable[..., t.Any]
     Singer = t.Any
+    Posts = t.Any
     Takes = Callable[[str, dict[str, str], t.Any, Json], bool]
     Serve = Callable[..., t.ContextManager[Json]]
 
@@ -29,40 +27,21 @@ V3 = "/api/acme/v3/attendee/store"
 
 
 @pytest.fixture
-def serve(serve_http: HTTPServing) -> Serve:
+def serve(posts: Posts) -> Serve:
     @contextmanager
     def serve(takes: Takes, reply: tuple[int, Json] = TAKEN) -> Iterator[Json]:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        def respond(post: t.Any) -> tuple[int, bytes, Json]:
+            status, body = reply
+            if post.path == "/oidc/token":
+                status, body = 200, {"access_token": "token"}
+            elif not takes(
+                post.path, dict(parse_qsl(post.query)), post.headers, json.loads(post.content)
+            ):
+                status, body = 400, {"responseCode": "27"}
+            return status, json.dumps(body).encode(), {}
 
-            def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["Content-Length"]))
-                address = urlsplit(self.path)
-                status, body = reply
-                if address.path == "/oidc/token":
-                    status, body = 200, {"access_token": "token"}
-                elif not takes(
-                    address.path, dict(parse_qsl(address.query)), self.headers, json.loads(content)
-                ):
-                    status, body = 400, {"responseCode": "27"}
-                text = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
-            yield {
-                "org_id": "acme",
-                "api_url": f"{url}/api",
-                "client_id": "someone",
-                "client_secret": "hush-hush-secret",
-                "event_code": "summit26",
-                "max_retries": 1,
-            }
+        with posts(respond) as url:
+            yield posts.settings(url) | {"max_retries": 1}
 
     return serve
 

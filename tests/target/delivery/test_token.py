@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import typing as t
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
 import pytest
@@ -13,11 +12,10 @@ import pytest
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import HTTPServing
-
     Json = dict[str, t.Any]
     Call = Callable[..., t.Any]
     Singer = t.Any
+    Posts = t.Any
     Takes = Callable[[bool, dict[str, str]], bool]
     Serve = Callable[..., t.ContextManager["Endpoint"]]
 
@@ -27,55 +25,34 @@ BASIC, POST = "basic", "post"
 class Endpoint:
     """Gives a token to whoever asks in one form, and takes every profile."""
 
-    def __init__(self) -> None:
+    def __init__(self, posts: Posts) -> None:
+        self._settings_at = posts.settings
         self.asked: list[str] = []
         self.profiles = 0
         self.url = ""
 
     def settings(self, **others: object) -> Json:
-        return {
-            "org_id": "acme",
-            "api_url": f"{self.url}/api",
-            "client_id": "someone",
-            "client_secret": "hush-hush-secret",
-            "event_code": "summit26",
-            "max_retries": 0,
-            **others,
-        }
+        return {**self._settings_at(self.url), "max_retries": 0, **others}
 
 
 @pytest.fixture
-def serve(serve_http: HTTPServing) -> Serve:
+def serve(posts: Posts) -> Serve:
     @contextmanager
     def serve(takes: Takes, status: int = 401, error: str | None = None) -> Iterator[Endpoint]:
-        endpoint = Endpoint()
+        endpoint = Endpoint(posts)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        def respond(post: t.Any) -> tuple[int, bytes, Json]:
+            if post.path != "/oidc/token":
+                endpoint.profiles += 1
+                return 200, b'{"responseCode": "0"}', {}
+            form = dict(parse_qsl(post.content.decode()))
+            is_basic = post.headers.get("Authorization", "").startswith("Basic ")
+            endpoint.asked.append(BASIC if is_basic else POST)
+            if takes(is_basic, form):
+                return 200, b'{"access_token": "token", "expires_in": 1}', {}
+            return status, json.dumps({"error": error} if error else {}).encode(), {}
 
-            def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                reply: tuple[int, Json] = 200, {"responseCode": "0"}
-                if self.path == "/oidc/token":
-                    form = dict(parse_qsl(content))
-                    is_basic = self.headers.get("Authorization", "").startswith("Basic ")
-                    endpoint.asked.append(BASIC if is_basic else POST)
-                    if takes(is_basic, form):
-                        reply = 200, {"access_token": "token", "expires_in": 1}
-                    else:
-                        reply = status, {"error": error} if error else {}
-                else:
-                    endpoint.profiles += 1
-                body = json.dumps(reply[1]).encode()
-                self.send_response(reply[0])
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as endpoint.url:
+        with posts(respond) as endpoint.url:
             yield endpoint
 
     return serve
