@@ -164,13 +164,15 @@ def test_no_other_file_is_replaced(
 
 
 def test_a_file_that_the_run_made_is_not_replaced_either(
-    call: Call, singer: Singer, served: Script, path: Path
+    call: Call, singer: Singer, served: Script, tmp_path: Path
 ) -> None:
-    ledger = path.with_name(f"{path.name}-wal")
-    settings = served.settings | {"summary_path": str(ledger), "ledger_url": f"sqlite:///{path}"}
-    ended = call([singer.schema, singer.record("ada@example.com")], settings)
-    assert ended.code in {0, ExitCode.FILES}
-    assert path.read_bytes().startswith(b"SQLite format 3")
+    rejects, cut = tmp_path / "rejects.singer", tmp_path / "rejects.singer.cut"
+    rejects.write_text('{"type": "REC')
+    settings = served.settings | {"summary_path": str(cut), "rejects_path": str(rejects)}
+    ended = call([singer.schema, singer.record("ada@example.com"), singer.record("x")], settings)
+    assert ended.code == ExitCode.FILES
+    assert "summary_path names a file of this run" in ended.error
+    assert cut.read_text() == '{"type": "REC\n'
 
 
 @pytest.mark.parametrize("setting", ["summary_path", "rejects_path", "activation_log_path"])
