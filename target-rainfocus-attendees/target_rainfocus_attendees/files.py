@@ -25,7 +25,6 @@ def check_writable(files: Mapping[str, Path]) -> None:
     Raises:
         SettingsError: A file cannot be written.
     """
-    check_distinct(files)
     for name, path in files.items():
         if path.is_dir() or not _is_writable(path if path.exists() else path.parent):
             msg = f"Setting {name} names no file that can be written: check that its folder exists."

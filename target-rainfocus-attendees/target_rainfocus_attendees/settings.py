@@ -259,10 +259,11 @@ class TargetSettings(ConnectionSettings):
         if self.dry_run_path and not self.dry_run:
             msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
             raise SettingsError(msg)
-        check_writable(self.files)
+        ledger = None
         if self.ledger_url:
             # SQLAlchemy takes longer to import than the rest of the target.
             from rainfocus_client.storage.database import sqlite_file  # noqa: PLC0415
 
-            if file := sqlite_file(self.ledger_url):
-                check_distinct({**self.files, "ledger_url": file})
+            ledger = sqlite_file(self.ledger_url)
+        check_distinct(self.files | ({"ledger_url": ledger} if ledger else {}))
+        check_writable(self.files)

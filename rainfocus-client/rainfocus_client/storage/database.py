@@ -38,14 +38,16 @@ T = t.TypeVar("T")
 
 _BEGIN = {
     # A transaction that begins by reading could not write once another one has.
-    "sqlite": "BEGIN IMMEDIATE",
+    "sqlite": ("PRAGMA busy_timeout={lock_timeout}000", "BEGIN IMMEDIATE"),
     # A machine that vanished must not keep the others out.
     "postgresql": (
-        "SELECT set_config('lock_timeout', '{lock_timeout}s', true),"
-        # What is committed has to be on disk, whatever the server was tuned for.
-        " CASE WHEN current_setting('synchronous_commit') = 'off'"
-        " THEN set_config('synchronous_commit', 'on', true) END,"
-        f" set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT}s', true)"
+        (
+            "SELECT set_config('lock_timeout', '{lock_timeout}s', true),"
+            # What is committed has to be on disk, whatever the server was tuned for.
+            " CASE WHEN current_setting('synchronous_commit') = 'off'"
+            " THEN set_config('synchronous_commit', 'on', true) END,"
+            f" set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT}s', true)"
+        ),
     ),
 }
 """What a transaction that writes begins with."""
@@ -95,8 +97,7 @@ class Database:
             if self.kind == "sqlite" and _is_in_memory(parsed):
                 msg = f"Setting {name}_url names no file: give it as sqlite:///{name}.db."
                 raise SettingsError(msg)
-            path = (parsed.database or "").removeprefix("file:")
-            self._file = Path(path) if self.kind == "sqlite" else None
+            self._file = _file(parsed)
             self._engine = _engine(parsed, self._file, read_only=read_only)
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             raise self._unusable(error) from None
@@ -199,10 +200,8 @@ class Database:
 
     def _transact(self, work: Callable[[sa.Connection], T], lock_timeout: int) -> T:
         with self._engine.begin() as connection:
-            if self.kind == "sqlite":
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * lock_timeout}")
-            if begin := _BEGIN.get(self.kind):
-                connection.exec_driver_sql(begin.format(lock_timeout=lock_timeout))
+            for statement in _BEGIN.get(self.kind, ()):
+                connection.exec_driver_sql(statement.format(lock_timeout=lock_timeout))
             return work(connection)
 
     def _unusable(self, error: Exception) -> SettingsError:
@@ -217,9 +216,13 @@ def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite database, None of any other and of a URL that cannot be used."""
     with suppress(sa.exc.SQLAlchemyError, ValueError):
         parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "sqlite" and not _is_in_memory(parsed):
-            return Path(str(parsed.database).removeprefix("file:"))
+        return None if _is_in_memory(parsed) else _file(parsed)
     return None
+
+
+def _file(url: sa.URL) -> Path | None:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    return Path((url.database or "").removeprefix("file:")) if is_sqlite else None
 
 
 def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:

@@ -86,6 +86,8 @@ class StoreCall:
 
     def meaning(self, reply: Response) -> str | None:
         """What the settings say of a reply: stored, rejected, retry or stop."""
+        if not self._codes:
+            return None
         given = reply.body.get("responseCode") if isinstance(reply.body, dict) else None
         for code in (str(given), f"HTTP {reply.status}"):
             if code in self._codes:
@@ -194,14 +196,17 @@ class AttendeeStore:
             self._limit.failed()
         return reply
 
-    def judge(self, reply: Response) -> None:
+    def judge(self, reply: Response, code: str | None) -> None:
         """Check that RainFocus took the profile: an answer without a body will do.
+
+        Args:
+            reply: What was answered.
+            code: Its responseCode.
 
         Raises:
             RefusedError: RainFocus refused this profile; others may pass.
             RainFocusError: RainFocus did not take it for a reason that may not be in the profile.
         """
-        code = response_code(reply.body)
         match self._call.meaning(reply):
             case "stored":
                 return
@@ -264,4 +269,4 @@ class _Request:
         self.asked_at = time.monotonic()
         reply = await self._store.post(self._body, headers)
         self.status, self.code = reply.status, response_code(reply.body)
-        self._store.judge(reply)
+        self._store.judge(reply, self.code)

@@ -6,13 +6,13 @@ import math
 import typing as t
 
 from rainfocus_client.errors import (
-    BusyError,
     ForbiddenError,
-    NotConnectedError,
     ParameterError,
     RetriableError,
     UnexpectedReplyError,
 )
+
+from target_rainfocus_attendees.delivery.transport import EVERYBODYS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ CHECK_EVENT = (
     "RainFocus refused every profile: check first that event_code is an event of this organisation."
 )
 
-EVERYBODYS = (BusyError, NotConnectedError)
 PERHAPS_ITS_OWN = (RetriableError, ForbiddenError, UnexpectedReplyError, ParameterError)
 
 
@@ -131,7 +130,10 @@ class Suspects:
         for suspect in list(self):
             if (suspect.receipt.failed_at or 0.0) < self._succeeded_at:
                 self.release(suspect.identity)
-                self._tried_again ^= {suspect.identity}
+                if suspect.is_guilty:
+                    self._tried_again.discard(suspect.identity)
+                else:
+                    self._tried_again.add(suspect.identity)
                 yield suspect
 
 

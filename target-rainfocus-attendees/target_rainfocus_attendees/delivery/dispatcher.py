@@ -33,6 +33,11 @@ SECONDS_BETWEEN_LOOKS = 0.1
 """How often a caller that waits looks for a signal: one cannot wake it safely."""
 
 
+def most_unsettled(concurrency: int) -> int:
+    """How many profiles are under way or wait at a time; those of one person are merged."""
+    return concurrency * (1 + QUEUED_PER_WORKER)
+
+
 class ProfileStore(t.Protocol):
     """Where profiles go, one at a time."""
 
@@ -74,7 +79,7 @@ class Dispatcher:
         self._heed_signals = heed_signals
         self._open_store = open_store
         self._concurrency = concurrency
-        self._limit = concurrency * (1 + QUEUED_PER_WORKER)
+        self._limit = most_unsettled(concurrency)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # Shared by both threads, guarded by the condition.

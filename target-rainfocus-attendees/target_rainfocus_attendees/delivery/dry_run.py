@@ -8,7 +8,7 @@ import typing as t
 from functools import partial
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, StoreCall
-from target_rainfocus_attendees.delivery.dispatcher import QUEUED_PER_WORKER
+from target_rainfocus_attendees.delivery.dispatcher import most_unsettled
 from target_rainfocus_attendees.files import OWNER_ONLY, open_private, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
@@ -56,7 +56,7 @@ class DryRun:
         self._signals_heeded = signals_heeded
         self._traffic = traffic
         self._begun = False
-        self._limit = settings.concurrency * (1 + QUEUED_PER_WORKER)
+        self._limit = most_unsettled(settings.concurrency)
         self._waiting: dict[str, list[Item]] = {}
         self._unsettled = 0
         self._delivered: list[Delivered] = []

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
 T = t.TypeVar("T")
 
-NOBODYS = (BusyError, NotConnectedError)
+EVERYBODYS = (BusyError, NotConnectedError)
 """Passing faults that no single request is to blame for."""
 
 NEVER_CONNECTED = (
@@ -120,7 +120,7 @@ class Transport:
 
         policy = self._policy
         if is_probe:
-            policy = policy | {"retry": tenacity.retry_if_exception_type(NOBODYS)}
+            policy = policy | {"retry": tenacity.retry_if_exception_type(EVERYBODYS)}
         return await tenacity.AsyncRetrying(**policy, sleep=self._sleep)(attempt)
 
     async def wait_for(self, waiting: Awaitable[object]) -> None:
