@@ -10,12 +10,19 @@ from rainfocus_client.settings.declarations import ConnectionSettings
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import check_distinct, check_writable
-from target_rainfocus_attendees.mapping.columns import SYNONYMS, spelling
-from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL
+from target_rainfocus_attendees.mapping.columns import (
+    HASHED_EMAIL,
+    IDENTITIES,
+    SYNONYMS,
+    identity_field,
+    spelling,
+)
 from target_rainfocus_attendees.mapping.texts import NULL_VALUES
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_FIELDS = dict.fromkeys([*SYNONYMS, *map(identity_field, IDENTITIES)])
 
 SETTINGS: dict[str, dict[str, t.Any]] = {
     "event_code": {
@@ -36,18 +43,19 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
     },
     "identity": {
         "type": "string",
-        "enum": ["email", HASHED_EMAIL],
+        "enum": list(IDENTITIES),
         "default": "email",
         "title": "Identity",
         "description": (
-            "What is sent to say who somebody is: the e-mail address, or in its place its "
-            "SHA-256. How RainFocus takes the hash is not public; no attendee is made of it, so "
-            "that it goes with mode update."
+            "What is sent to say who somebody is: the e-mail address, in its place its SHA-256, "
+            "or one of RainFocus' ids for an attendee, beside which an address is a field like "
+            "any other. How RainFocus takes the hash, and whether it knows people by the ids, is "
+            "not public; these go with mode update."
         ),
     },
     "field_map": {
         "type": ["object", "null"],
-        "properties": {field: {"type": ["string", "null"], "minLength": 1} for field in SYNONYMS},
+        "properties": {field: {"type": ["string", "null"], "minLength": 1} for field in _FIELDS},
         "additionalProperties": False,
         "title": "Field map",
         "description": (
@@ -114,7 +122,7 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": ["array", "null"],
         "items": {"type": "string", "minLength": 1},
         "title": "Streams",
-        "description": "Streams to load. Not set: every stream that has an e-mail field.",
+        "description": "Streams to load. Not set: every stream that has the field of identity.",
     },
     "unmapped_streams": {
         "type": "string",
@@ -122,8 +130,8 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "auto",
         "title": "Unmapped streams",
         "description": (
-            "What a stream without an e-mail field gets: auto skips it with a warning, and fails "
-            "where nothing could be loaded; skip; or fail."
+            "What a stream without the field of identity gets: auto skips it with a warning, and "
+            "fails where nothing could be loaded; skip; or fail."
         ),
     },
     "store": {
@@ -242,14 +250,17 @@ class TargetSettings(ConnectionSettings):
     ledger_url: str | None = field(default=None, repr=False)
     activation_log_path: str | None = None
 
-    @property
-    def hashed(self) -> bool:
-        """Whether a hash is sent in place of the e-mail address."""
-        return self.identity == HASHED_EMAIL
-
     @override
     def check(self) -> None:
-        known = {spelling(name): name for name in (*SYNONYMS, HASHED_EMAIL)}
+        sent = {*SYNONYMS, self.identity}
+        for name in self.field_map:
+            if name not in sent:
+                msg = (
+                    f"Setting field_map names {name}, which is not the identity: "
+                    f"set identity {name}, or use extra_fields."
+                )
+                raise SettingsError(msg)
+        known = {spelling(name): name for name in (*sent, HASHED_EMAIL)}
         for name in self.extra_fields:
             if field := known.get(spelling(name)):
                 msg = (

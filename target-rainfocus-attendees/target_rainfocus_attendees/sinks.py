@@ -15,16 +15,18 @@ from target_rainfocus_attendees.input.loaded_streams import MELTANO_TEST
 from target_rainfocus_attendees.input.messages import MissingKeyError
 from target_rainfocus_attendees.mapping.columns import (
     EMAIL,
+    HASHED_EMAIL,
     column_names,
     find_columns,
     find_path,
+    identity_field,
     left_aside,
-    likely_email,
+    likely_column,
     undeclared,
     unmatched,
 )
 from target_rainfocus_attendees.mapping.consent import Consent
-from target_rainfocus_attendees.mapping.profiles import HASHED_EMAIL, ProfileReader, Rules
+from target_rainfocus_attendees.mapping.profiles import ProfileReader, Rules
 
 if t.TYPE_CHECKING:
     from target_rainfocus_attendees.mapping.columns import Columns, Path
@@ -79,8 +81,8 @@ class AttendeeSink(RecordSink):
         settings = self._settings
         if settings.streams and self.stream_name not in settings.streams:
             return None
-        columns = find_columns(schema, settings.field_map, hashed=settings.hashed)
-        if EMAIL not in columns:
+        columns = find_columns(schema, settings.field_map, settings.identity)
+        if identity_field(settings.identity) not in columns:
             self._leave_out(schema)
             return None
         for field, dotted in settings.field_map.items():
@@ -104,7 +106,7 @@ class AttendeeSink(RecordSink):
                 ", ".join(others),
             )
         rules = Rules(
-            hashed=settings.hashed,
+            identity=settings.identity,
             strict=settings.validation == "strict",
             null_values=frozenset(settings.null_values),
         )
@@ -137,21 +139,23 @@ class AttendeeSink(RecordSink):
         )
 
     def _leave_out(self, schema: Message) -> None:
-        """Skip the stream, which has no e-mail field, where the settings allow it.
+        """Skip the stream, which has no field of identity, where the settings allow it.
 
         Raises:
             DataError: The stream was loaded until now.
             SettingsError: The stream must be loaded, or no stream may be left out.
         """
         settings, streams = self._settings, self._run.streams
-        lack = f"Stream {self.stream_name} has no e-mail field"
-        if dotted := settings.field_map.get(EMAIL):
+        field = identity_field(settings.identity)
+        noun = "e-mail" if field == EMAIL else field
+        lack = f"Stream {self.stream_name} has no {noun} field"
+        if dotted := settings.field_map.get(field):
             lack = f"{lack} {dotted}, which field_map names"
-        elif EMAIL in settings.field_map:
+        elif field in settings.field_map:
             lack = f"{lack}, since field_map leaves it out"
-        elif EMAIL in find_columns(schema, {}, hashed=True):
+        elif field == EMAIL and EMAIL in find_columns(schema, {}, HASHED_EMAIL):
             lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
-        advice = f"{_field_map_text(schema)} {_columns_text(schema)}"
+        advice = f"{_field_map_text(schema, field)} {_columns_text(schema)}"
         if self.stream_name in streams:
             msg = f"{lack} any more, in a SCHEMA that came later: check the extractor. {advice}"
             raise DataError(msg)
@@ -165,8 +169,8 @@ class AttendeeSink(RecordSink):
         streams.leave_out(self.stream_name, f"{lack}. {advice}")
 
 
-def _field_map_text(schema: Message) -> str:
-    example = json.dumps({EMAIL: likely_email(schema) or "column"})
+def _field_map_text(schema: Message, field: str) -> str:
+    example = json.dumps({field: likely_column(schema, field) or "column"})
     return f"To name it, set field_map: {example}."
 
 

@@ -28,6 +28,7 @@ from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.delivery.adaptive_limit import AdaptiveLimit
 from target_rainfocus_attendees.delivery.auth import Authorization
 from target_rainfocus_attendees.delivery.transport import Transport
+from target_rainfocus_attendees.mapping.columns import EMAIL
 from target_rainfocus_attendees.models import Outcome, Receipt
 
 if t.TYPE_CHECKING:
@@ -96,7 +97,7 @@ class StoreCall:
 
 
 class AttendeeStore:
-    """Writes profiles, matched by e-mail address, into an event."""
+    """Writes profiles into an event."""
 
     def __init__(self, settings: TargetSettings, traffic: Traffic) -> None:
         """Read the settings; to be made inside the loop that uses it.
@@ -118,7 +119,7 @@ class AttendeeStore:
         self._call = StoreCall(settings)
         rate = settings.requests_per_second
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
-        self._hashed = settings.hashed
+        self._is_by_address = settings.identity == EMAIL
         self._may_miss = settings.mode == "update"
         self._limit = AdaptiveLimit(most, self._transport.wait_for, logger)
 
@@ -226,8 +227,8 @@ class AttendeeStore:
         try:
             judge(self._call.name, reply.status, reply.body, reply.headers)
         except ParameterError as error:
-            # With a hash in place of the address it is the address that may be missing.
-            if self._hashed:
+            # With a hash or an id in place of the address it is that which may be missing.
+            if not self._is_by_address:
                 raise refusal(self._call.name, reply.status, code) from error
             raise
 

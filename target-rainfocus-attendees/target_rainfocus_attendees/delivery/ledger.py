@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.storage.database import Database
 
-from target_rainfocus_attendees.mapping.emails import hash_email
+from target_rainfocus_attendees.mapping.emails import hash_identity
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -99,7 +99,7 @@ class Ledger:
     def entry(self, identity: str, fields: Mapping[str, t.Any]) -> Entry:
         """The key of a person, and the fingerprint of what is to be sent."""
         body = dump_json(dict(sorted(fields.items())))
-        key = f"{self._place}\n{hash_email(identity)}".encode()
+        key = f"{self._place}\n{hash_identity(identity)}".encode()
         return _sha256(key), _sha256(self._way + body)
 
     def known(self, entries: Iterable[Entry]) -> set[Entry]:

@@ -17,6 +17,10 @@ Place: t.TypeAlias = tuple[Path, dict[str, dict[str, object]]]
 """Path of an object in a record, and its columns: spelling → names → schema."""
 
 EMAIL = "email"
+HASHED_EMAIL = "email_lc_sha256"
+"""The identity that Adobe's destination lists beside the address (docs/rainfocus-api.md §7); that
+a request carries it under this name is assumed."""
+
 COUNTRY = "countryid"
 STATE = "state"
 PHONE = "phone"
@@ -54,27 +58,43 @@ AMBIGUOUS: dict[str, tuple[str, ...]] = {
 """Names that mean the field, or another thing: a salutation, a sales region, a key."""
 
 
-HASH_SYNONYMS = ("emaillcsha256", "emailsha256", "emailhash", "hashedemail")
-"""What a column with hashed addresses is called, beside the names of one with plain ones."""
+IDENTITIES: dict[str, tuple[str, ...]] = {
+    EMAIL: SYNONYMS[EMAIL],
+    HASHED_EMAIL: (
+        *SYNONYMS[EMAIL],
+        *("emaillcsha256", "emailsha256", "emailhash", "hashedemail"),
+    ),
+    "externalId": (),
+    "attendeeId": (),
+}
+"""What can say who somebody is, and what else its column is called.
+
+The ids are fields of an attendee (docs/rainfocus-api.md §7); that they are matched is assumed.
+"""
+
+
+def identity_field(identity: str) -> str:
+    """The field whose column holds an identity: the address, for its hash as well."""
+    return EMAIL if identity == HASHED_EMAIL else identity
 
 
 def find_columns(
-    schema: JSONSchema, field_map: Mapping[str, str | None], *, hashed: bool = False
+    schema: JSONSchema, field_map: Mapping[str, str | None], identity: str = EMAIL
 ) -> Columns:
     """Find the fields that a stream holds.
 
     A field's own name is better than a synonym, and the top level better than the `attendee`
-    object. All columns that mean a field are found, but one alone for e-mail addresses.
+    object. All columns that mean a field are found, but one alone for e-mail addresses and ids.
 
     Args:
         schema: The stream's schema.
         field_map: Field → dotted path, which goes before any name; None leaves the field out.
-        hashed: Whether the e-mail address may be in a column of hashes.
+        identity: Which of `IDENTITIES` says who somebody is.
     """
     places = _places(schema)
     columns: Columns = {}
-    for field, names in SYNONYMS.items():
-        synonyms = names + HASH_SYNONYMS if hashed and field == EMAIL else names
+    key = identity_field(identity)
+    for field, synonyms in (SYNONYMS | {key: IDENTITIES[identity]}).items():
         if field in field_map:
             dotted = field_map[field]
             path = find_path(schema, dotted) if dotted is not None else None
@@ -82,7 +102,7 @@ def find_columns(
         else:
             paths = _alike(field, synonyms, places)
         if paths:
-            columns[field] = tuple(paths[:1] if field == EMAIL else dict.fromkeys(paths))
+            columns[field] = tuple(paths[:1] if field in {EMAIL, key} else dict.fromkeys(paths))
     return columns
 
 
@@ -148,10 +168,11 @@ def column_names(schema: object) -> list[str]:
     return found
 
 
-def likely_email(schema: JSONSchema) -> str:
-    """The column that most likely holds e-mail addresses, dotted; empty if none looks like it."""
+def likely_column(schema: JSONSchema, field: str) -> str:
+    """The column that most likely holds the field of an identity, dotted; empty if none does."""
+    looks_like = re.compile("mail" if field == EMAIL else "id$")
     names = column_names(schema)
-    likely = (name for name in names if "mail" in spelling(name.rpartition(".")[2]))
+    likely = (name for name in names if looks_like.search(spelling(name.rpartition(".")[2])))
     return min(likely, key=len, default="")
 
 
@@ -222,7 +243,7 @@ def _alike(field: str, synonyms: tuple[str, ...], places: list[Place]) -> list[P
     found: list[tuple[Path, list[Path], list[Path]]] = [
         (
             place[0],
-            list(_named((field,), [place], _may_hold_a_value)),
+            list(_named((spelling(field),), [place], _may_hold_a_value)),
             list(_named(synonyms, [place], _holds_values_only)),
         )
         for place in places

@@ -1,4 +1,4 @@
-"""E-mail addresses: whether they are any, and their hash."""
+"""E-mail addresses: whether they are any, and their hash; and the hash of any identity."""
 
 from __future__ import annotations
 
@@ -53,8 +53,12 @@ def hash_email(email: str) -> str:
 
     `user@company.com` gives `549c55aa…`; what already is such a hash is not hashed again.
     """
-    normal = email.strip().lower()
-    return normal if is_hash(normal) else hashlib.sha256(normal.encode()).hexdigest()
+    return hash_identity(email.strip().lower())
+
+
+def hash_identity(identity: str) -> str:
+    """The SHA-256 of what somebody is known by, in hexadecimal digits; a hash stays as it is."""
+    return identity if is_hash(identity) else hashlib.sha256(identity.encode()).hexdigest()
 
 
 @lru_cache(maxsize=65536)

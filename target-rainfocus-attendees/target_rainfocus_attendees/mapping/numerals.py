@@ -24,6 +24,14 @@ def phone_number(text: str) -> str | None:
     return _whole_number(text)
 
 
+def entity_id(text: str) -> str | None:
+    """An id as it was before a spreadsheet read it; None where its digits are lost.
+
+    A text such as `5E12` is an id: spreadsheets write `5E+12`.
+    """
+    return text if text.isalnum() else _whole_number(text)
+
+
 def postal_code(text: str, country: str | None) -> str | None:
     """A postal code as it was before a spreadsheet read it; None where that cannot be told.
 

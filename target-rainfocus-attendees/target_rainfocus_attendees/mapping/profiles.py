@@ -10,13 +10,15 @@ from decimal import Decimal
 from target_rainfocus_attendees.mapping.columns import (
     COUNTRY,
     EMAIL,
+    HASHED_EMAIL,
     PHONE,
     STATE,
     ZIP,
+    identity_field,
     value_at,
 )
 from target_rainfocus_attendees.mapping.emails import hash_email, is_email, is_hash, mailbox
-from target_rainfocus_attendees.mapping.numerals import phone_number, postal_code
+from target_rainfocus_attendees.mapping.numerals import entity_id, phone_number, postal_code
 from target_rainfocus_attendees.mapping.regions import (
     STATE_COUNTRIES,
     country_code,
@@ -34,9 +36,8 @@ if t.TYPE_CHECKING:
 
 Fields: t.TypeAlias = dict[str, t.Any]
 
-HASHED_EMAIL = "email_lc_sha256"
-"""The identity that Adobe's destination lists beside the address (docs/rainfocus-api.md §7); that
-a request carries it under this name is assumed."""
+MOST_EXACT = 1 << 53
+"""From here on a number with a point or an exponent may stand for several whole ones."""
 
 
 class InvalidProfileError(Exception):
@@ -53,12 +54,12 @@ class Rules:
     """What is made of values.
 
     Attributes:
-        hashed: Whether a hash is sent in place of the e-mail address.
+        identity: What says who somebody is, as the setting names it.
         strict: Whether a value that cannot be used makes the record invalid.
         null_values: Words for nothing.
     """
 
-    hashed: bool
+    identity: str
     strict: bool
     null_values: AbstractSet[str]
 
@@ -68,7 +69,7 @@ class Profile:
     """What one record says of one person.
 
     Attributes:
-        identity: What makes two records the same person: the mailbox, or its hash.
+        identity: What makes two records the same person: the mailbox, its hash, or an id.
         fields: Attendee Store field → value, never blank; state and postal code as they came,
             for what they mean depends on a country that another record may hold.
         dropped: Fields whose value could not be used.
@@ -99,8 +100,10 @@ class ProfileReader:
             rules: What is made of the values.
             consent: What makes a record one that may be sent; None if all may.
         """
-        self._email = columns[EMAIL][0]
-        others = {field: paths for field, paths in columns.items() if field != EMAIL}
+        self._key = identity_field(rules.identity)
+        self._key_path = columns[self._key][0]
+        self._identify = self._identify_by_email if self._key == EMAIL else self._identify_by_id
+        others = {field: paths for field, paths in columns.items() if field != self._key}
         single = [(field, paths[0]) for field, paths in others.items() if len(paths) == 1]
         self._flat = [(field, path[0]) for field, path in single if len(path) == 1]
         self._deep = [(field, path) for field, path in single if len(path) > 1]
@@ -132,7 +135,7 @@ class ProfileReader:
     def identity(self, record: Mapping[str, t.Any]) -> str | None:
         """Who a record is about; None where it does not say."""
         try:
-            return self._identify(value_at(record, self._email))[0]
+            return self._identify(value_at(record, self._key_path))[0]
         except InvalidProfileError:
             return None
 
@@ -146,7 +149,7 @@ class ProfileReader:
         Raises:
             InvalidProfileError: The record cannot be sent.
         """
-        identity, fields = self._identify(value_at(record, self._email))
+        identity, fields = self._identify(value_at(record, self._key_path))
         dropped: list[str] = []
         for field, key in self._flat:
             value = record.get(key)
@@ -169,11 +172,21 @@ class ProfileReader:
             raise InvalidProfileError(unusable[0], msg)
         return Profile(identity, fields, tuple(dropped), differing)
 
-    def _identify(self, value: object) -> tuple[str, Fields]:
+    def _identify_by_id(self, value: object) -> tuple[str, Fields]:
+        text = to_text(value, self._nulls) if value is not None else ""
+        if not text:
+            raise InvalidProfileError(self._key, f"no {self._key}")
+        whole = entity_id(text)
+        if whole is None or (isinstance(value, float | Decimal) and abs(value) >= MOST_EXACT):
+            msg = f"the {self._key} has lost digits, as in a spreadsheet"
+            raise InvalidProfileError(self._key, msg)
+        return whole, {self._key: whole}
+
+    def _identify_by_email(self, value: object) -> tuple[str, Fields]:
         text = to_text(value, self._nulls) if value is not None else ""
         if not text:
             raise InvalidProfileError(EMAIL, "no e-mail address")
-        hashed = self._rules.hashed
+        hashed = self._rules.identity == HASHED_EMAIL
         if is_hash(text):
             if not hashed:
                 msg = "the e-mail address is a hash, which identity email does not take"
@@ -193,6 +206,8 @@ class ProfileReader:
             return country_code(text)
         if field == PHONE:
             return phone_number(text)
+        if field == EMAIL:
+            return text if is_email(text) else None
         return None if text[0] in "{[" and is_json_document(text) else text
 
     def _set_of_several(

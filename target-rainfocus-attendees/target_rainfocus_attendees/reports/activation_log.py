@@ -10,7 +10,7 @@ from functools import partial
 import orjson
 
 from target_rainfocus_attendees.files import open_private, write_all, writing
-from target_rainfocus_attendees.mapping.emails import hash_email
+from target_rainfocus_attendees.mapping.emails import hash_identity
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ class ActivationLog:
             return
         line = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "identity": hash_email(delivered.identity),
+            "identity": hash_identity(delivered.identity),
             "outcome": delivered.outcome,
             "records": len(delivered.items),
             "status": receipt.status,

@@ -682,6 +682,11 @@ def test_that_everything_is_filtered_is_told(send: Send) -> None:
         ({"consent_values": []}, "Setting consent_values must not be empty"),
         ({"validation": "lax"}, "Setting validation must be one of lenient, strict"),
         ({"identity": "phone"}, "Setting identity must be one of email, email_lc_sha256"),
+        ({"field_map": {"externalId": "x"}}, "externalId, which is not the identity"),
+        (
+            {"identity": "externalId", "extra_fields": {"external_id": "x"}},
+            "names external_id, which is the field externalId: use field_map",
+        ),
     ],
     ids=str,
 )
