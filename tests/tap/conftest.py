@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from rainfocus_sandbox.testing import running
+from tap_rainfocus.__main__ import main
 from tap_rainfocus.inbox import models, payloads, store
 
 if t.TYPE_CHECKING:
@@ -25,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
-    from tests.conftest import HTTPServing
+    from tests.conftest import HTTPServing, InProcess
 
 Settings: t.TypeAlias = dict[str, t.Any]
 
@@ -111,7 +112,8 @@ def full_run(run_tap: TapRunner, settings: Settings) -> Run:
 
 
 @pytest.fixture(scope="session")
-def run_tap(tmp_path_factory: pytest.TempPathFactory) -> TapRunner:
+def run_tap(tmp_path_factory: pytest.TempPathFactory, in_process: InProcess) -> TapRunner:
+    """Run the command; in this process, where the environment need not be another."""
     catalogs: dict[str, dict[str, t.Any]] = {}
 
     def run(
@@ -121,7 +123,7 @@ def run_tap(tmp_path_factory: pytest.TempPathFactory) -> TapRunner:
         select: list[str] | None = None,
         environment: dict[str, str] | None = None,
     ) -> Run:
-        command = [sys.executable, "-m", "tap_rainfocus", *arguments]
+        command = [*arguments]
         tmp_path = tmp_path_factory.mktemp("run")
         if config is not None:
             command += ["--config", _file(tmp_path / "config.json", config)]
@@ -131,15 +133,17 @@ def run_tap(tmp_path_factory: pytest.TempPathFactory) -> TapRunner:
             shapes = {key: (config or {}).get(key) for key in ("endpoints", "custom_attributes")}
             kind = json.dumps([select, shapes])
             if kind not in catalogs:
-                catalogs[kind] = _catalog(select, command)
+                catalogs[kind] = _catalog(select, in_process, *command)
             command += ["--catalog", _file(tmp_path / "catalog.json", catalogs[kind])]
+        if environment is None:
+            return Run(*in_process(main, *command))
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", "tap_rainfocus", *command],
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
-            env=os.environ | (environment or {}),
+            env=os.environ | environment,
         )
         return Run(done.returncode, done.stdout, done.stderr)
 
@@ -151,11 +155,9 @@ def _file(path: Path, content: object) -> str:
     return str(path)
 
 
-def _catalog(select: list[str], command: list[str]) -> dict[str, t.Any]:
-    found = subprocess.run(
-        [*command, "--discover"], capture_output=True, text=True, timeout=60, check=True
-    )
-    catalog: dict[str, t.Any] = json.loads(found.stdout)
+def _catalog(select: list[str], in_process: InProcess, *arguments: str) -> dict[str, t.Any]:
+    found = in_process(main, *arguments, "--discover")
+    catalog: dict[str, t.Any] = json.loads(found.out)
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
             if not entry["breadcrumb"]:
@@ -164,11 +166,12 @@ def _catalog(select: list[str], command: list[str]) -> dict[str, t.Any]:
 
 
 @pytest.fixture(scope="session")
-def only_attendees(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+def only_attendees(
+    tmp_path_factory: pytest.TempPathFactory, in_process: InProcess
+) -> tuple[str, str]:
     """Arguments that select the stream attendees and no other."""
-    command = [sys.executable, "-m", "tap_rainfocus"]
     path = tmp_path_factory.mktemp("catalog") / "catalog.json"
-    return "--catalog", _file(path, _catalog(["attendees"], command))
+    return "--catalog", _file(path, _catalog(["attendees"], in_process))
 
 
 @pytest.fixture
