@@ -19,7 +19,6 @@ from tap_rainfocus.__main__ import main
 from tap_rainfocus.inbox import models, payloads, store
 
 if t.TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
     from email.message import Message
     from pathlib import Path
@@ -270,16 +269,11 @@ def scripted(serve_http: HTTPServing) -> Iterator[ServerMaker]:
             answer: Callable[[Asked], tuple[int, dict[str, str], object]],
             *,
             tokens: bool = True,
-            tls: ssl.SSLContext | None = None,
         ) -> Scripted:
             asked: list[Asked] = []
             handler = _handler(asked, answer, tokens=tokens)
             server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-            if tls:
-                server.socket = tls.wrap_socket(server.socket, server_side=True)
-                server.handle_error = lambda *_: None  # type: ignore[method-assign]
-            url = stack.enter_context(serve_http(server))
-            return Scripted(url.replace("http", "https") if tls else url, asked)
+            return Scripted(stack.enter_context(serve_http(server)), asked)
 
         yield make
 

@@ -189,14 +189,6 @@ def test_a_stream_map_that_cannot_be_used(
     assert "expressions in stream_maps" in run.errors[0]
 
 
-def test_a_ca_bundle_that_is_not_there(run_tap: TapRunner, settings: Settings) -> None:
-    environment = {"REQUESTS_CA_BUNDLE": "/nowhere.pem"}
-    changed = settings | {"api_url": "https://127.0.0.1:1/api"}
-    run = run_tap(changed, environment=environment)
-    assert run.code == 78
-    assert "check REQUESTS_CA_BUNDLE" in run.errors[0]
-
-
 def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"page_sze": 5}, select=[])
     assert run.code == 78

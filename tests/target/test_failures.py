@@ -369,13 +369,3 @@ def test_an_output_that_nobody_reads_any_more_is_an_error(
     assert process.returncode == 74
     assert "The next command in the pipe ended early" in log
     assert "Traceback" not in log
-
-
-def test_a_proxy_is_taken_from_the_environment(run: Run, singer: Singer, script: Serve) -> None:
-    with script(lambda *_: STORED) as served:
-        proxy = served.url.replace("http://", "http://user:pass@")
-        settings = served.settings | {"api_url": "http://rainfocus.invalid/api"}
-        messages = [singer.schema, singer.record("ada@example.com")]
-        ended = run(messages, settings, http_proxy=proxy, no_proxy="", NO_PROXY="")
-    assert ended.code == 0, ended.log
-    assert served.bodies == [{"email": "ada@example.com"}]

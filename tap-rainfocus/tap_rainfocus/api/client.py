@@ -15,8 +15,10 @@ import requests
 import urllib3
 from rainfocus_client.auth import ApiProfile, TokenExchange, TokenKeeper, credentials_from_settings
 from rainfocus_client.connection import Connection
-from rainfocus_client.errors import SettingsError, UnreachableError
 from rainfocus_client.lenient_json import parse_body
+from rainfocus_client.network.proxies import find_proxy
+
+from tap_rainfocus.api.session import failure, session
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,13 +57,16 @@ class RainFocusClient:
             settings: Complete and checked.
             user_agent: The User-Agent header.
             traffic: Counts the requests.
+
+        Raises:
+            SettingsError: A setting or a variable of the environment cannot be used.
         """
         self._connection = Connection.from_settings(settings)
         self._credentials = credentials_from_settings(settings)
         self._timeout = settings.request_timeout
         rate = settings.requests_per_second
         self._limiter = _limiter(rate) if rate else None
-        self._session = requests.Session()
+        self._session = session(self._connection.api_url, self._connection.token_url)
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._trace = uuid4().hex
         self._traffic = traffic
@@ -106,7 +111,7 @@ class RainFocusClient:
     ) -> Answer:
         if self._limiter:
             self._limiter.try_acquire("rainfocus")
-        host = urlsplit(url).netloc
+        proxy = find_proxy(url)
         began = time.monotonic()
         sent, body = 0, b""
         try:
@@ -116,31 +121,18 @@ class RainFocusClient:
                 headers={"traceparent": self._traceparent()},
                 auth=_Identity(identity),
                 timeout=self._timeout,
+                proxies={"all": proxy.url} if proxy else {},
                 allow_redirects=False,
                 stream=True,
                 **content,
             ) as response:
                 sent = len(response.request.body or b"")
+                if proxy and response.status_code == requests.codes.proxy_authentication_required:
+                    raise proxy.refusal(urlsplit(url).netloc, response.status_code)
                 body = self._read(response.raw)
                 return Answer(response.status_code, response.headers, body, token)
-        except requests.exceptions.SSLError as error:
-            msg = (
-                f"TLS certificate verification failed, or no TLS at {host}: "
-                "check api_url and the CA bundle."
-            )
-            raise SettingsError(msg) from error
-        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            msg = f"{host} did not answer within {self._timeout:g} s: check request_timeout."
-            raise UnreachableError(msg) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            msg = (
-                f"The connection to {host} could not be made, or broke: "
-                "check api_url, environment and the network."
-            )
-            raise UnreachableError(msg) from error
-        except OSError as error:
-            msg = "The CA bundle cannot be read: check REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
-            raise SettingsError(msg) from error
+            raise failure(urlsplit(url).netloc, proxy, error, self._timeout) from error
         finally:
             seconds = time.monotonic() - began
             self._traffic.asked(seconds=seconds, sent=sent, received=len(body))

@@ -6,9 +6,8 @@ import asyncio
 import time
 import typing as t
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.metadata import version
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import tenacity
@@ -19,13 +18,18 @@ from rainfocus_client.errors import (
     UnreachableError,
 )
 from rainfocus_client.lenient_json import parse_body
+from rainfocus_client.network.certificates import tls_context, tls_failure
+from rainfocus_client.network.proxies import find_proxy
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
 
 if t.TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
+    from rainfocus_client.errors import RainFocusError
+    from rainfocus_client.network.proxies import Proxy
     from rainfocus_client.report import Traffic
     from rainfocus_client.retry import Policy
 
@@ -34,18 +38,25 @@ T = t.TypeVar("T")
 EVERYBODYS = (BusyError, NotConnectedError)
 """Passing faults that no single request is to blame for."""
 
-NEVER_CONNECTED = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-)
+NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+PROXY_UNREACHABLE = (aiohttp.ClientProxyConnectionError, aiohttp.ConnectionTimeoutError)
+
+PROXY_AUTHORIZATION = "Proxy-Authorization"
 
 
-class Proxy(t.TypedDict, total=False):
-    """Arguments that send a request through a proxy; none where there is no proxy."""
+class Way(t.NamedTuple):
+    """How a host is reached.
 
-    proxy: URL
-    proxy_headers: dict[str, str]
+    Attributes:
+        proxy: What stands between, if anything.
+        headers: Of every request.
+        arguments: Of aiohttp's request.
+    """
+
+    proxy: Proxy | None
+    headers: dict[str, str]
+    arguments: dict[str, t.Any]
 
 
 class HaltedError(Exception):
@@ -86,7 +97,8 @@ class Transport:
         )
         self._policy = policy
         self._traffic = traffic
-        self._proxies: dict[URL, Proxy] = {}
+        self._ways: dict[URL, Way] = {}
+        self._tls: ssl.SSLContext | None = None
         self._halted = asyncio.Event()
 
     async def close(self) -> None:
@@ -143,51 +155,75 @@ class Transport:
         Raises:
             NotConnectedError: No connection could be made.
             UnreachableError: No answer came.
+            SettingsError: The server, or a proxy, cannot be spoken to as things are.
             HaltedError: The transport was halted before the request.
         """
         if self._halted.is_set():
             raise HaltedError
+        way = self._way(url)
         began = time.monotonic()
         content = b""
         try:
             async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, **self._proxy(url)
+                url,
+                data=body,
+                headers=headers | way.headers,
+                allow_redirects=False,
+                **way.arguments,
             ) as response:
+                if way.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                    raise way.proxy.refusal(url.authority, response.status)
                 content = await response.read()
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            # Its own text may quote the address with its query.
-            msg = (
-                f"RainFocus could not be reached ({type(error).__name__}): "
-                "check api_url, token_url and the network."
-            )
-            is_sent = not isinstance(error, NEVER_CONNECTED)
-            raise (UnreachableError if is_sent else NotConnectedError)(msg) from error
+            raise _failure(url.authority, way.proxy, error) from error
         finally:
             seconds = time.monotonic() - began
             self._traffic.asked(seconds=seconds, sent=len(body), received=len(content))
         is_empty = not content.strip()
         return Response(response.status, parse_body(content), response.headers, is_empty)
 
-    def _proxy(self, url: URL) -> Proxy:
-        """The proxy that the environment names for an address.
+    def _way(self, url: URL) -> Way:
+        """How an address is reached.
 
         aiohttp's own `trust_env` asks the environment in a thread for every request, which takes
         longer than the request.
         """
-        if url not in self._proxies:
-            self._proxies[url] = _environment_proxy(str(url))
-        return self._proxies[url]
+        if url not in self._ways:
+            self._ways[url] = self._find_way(url)
+        return self._ways[url]
+
+    def _find_way(self, url: URL) -> Way:
+        proxy = find_proxy(str(url))
+        arguments: dict[str, t.Any] = {}
+        headers: dict[str, str] = {}
+        if url.scheme == "https":
+            self._tls = self._tls or tls_context()
+            arguments["ssl"] = self._tls
+        if proxy:
+            address = URL(proxy.url)
+            arguments["proxy"] = address.with_user(None)
+            if authorization := aiohttp.BasicAuth.from_url(address):
+                headers = {PROXY_AUTHORIZATION: authorization.encode()}
+        if headers and url.scheme == "https":  # for the proxy, not for who is behind it
+            return Way(proxy, {}, arguments | {"proxy_headers": headers})
+        return Way(proxy, headers, arguments)
 
     async def _sleep(self, seconds: float) -> None:
         await self.wait_for(asyncio.sleep(seconds))
 
 
-def _environment_proxy(url: str) -> Proxy:
-    target = urlsplit(url)
-    address = getproxies().get(target.scheme)
-    if not address or proxy_bypass(target.hostname or ""):
-        return Proxy()
-    proxy = URL(address)
-    proxy_auth = aiohttp.BasicAuth.from_url(proxy)
-    headers = {"Proxy-Authorization": proxy_auth.encode()} if proxy_auth else {}
-    return Proxy(proxy=proxy.with_user(None), proxy_headers=headers)
+def _failure(host: str, proxy: Proxy | None, error: Exception) -> RainFocusError:
+    """What is to be told of a request that got no answer."""
+    if proxy and isinstance(error, aiohttp.ClientHttpProxyError):
+        return proxy.refusal(host, error.status)
+    if proxy and isinstance(error, PROXY_UNREACHABLE):
+        return proxy.failure()
+    if told := tls_failure(host, error):
+        return told
+    # Its own text may quote the address with its query.
+    msg = (
+        f"RainFocus could not be reached ({type(error).__name__}): "
+        "check api_url, token_url and the network."
+    )
+    is_sent = not isinstance(error, NEVER_CONNECTED)
+    return (UnreachableError if is_sent else NotConnectedError)(msg)

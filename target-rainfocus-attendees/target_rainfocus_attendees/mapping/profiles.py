@@ -177,7 +177,9 @@ class ProfileReader:
         if not text:
             raise InvalidProfileError(self._key, f"no {self._key}")
         whole = entity_id(text)
-        if whole is None or (isinstance(value, float | Decimal) and abs(value) >= MOST_EXACT):
+        if whole is None or (
+            isinstance(value, float | Decimal) and abs(float(value)) >= MOST_EXACT
+        ):
             msg = f"the {self._key} has lost digits, as in a spreadsheet"
             raise InvalidProfileError(self._key, msg)
         return whole, {self._key: whole}
