@@ -88,6 +88,7 @@ def settings_for() -> SettingsMaker:
         return {
             "org_id": sandbox.org_id,
             "api_url": sandbox.api_url,
+            "token_url": sandbox.token_url,
             "client_id": sandbox.client_id,
             "client_secret": sandbox.client_secret,
             "event_codes": ["summit25"],
@@ -249,6 +250,7 @@ class Scripted:
         return {
             "org_id": "acme",
             "api_url": f"{self.url}/api",
+            "token_url": f"{self.url}/oidc/token",
             "client_id": "scripted-client",
             "client_secret": "scripted-secret",
             "event_codes": ["summit25"],

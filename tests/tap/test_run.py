@@ -271,3 +271,17 @@ def test_the_log_tells_each_stream_once(full_run: Run) -> None:
         assert f"{len(full_run.records(stream)):,} records in all" in lines[0]
     assert "WARNING" not in full_run.log
     assert "METRIC" not in full_run.log
+
+
+def test_that_the_token_url_is_assumed_is_told_once(
+    run_tap: TapRunner, settings: Settings, sandbox: RunningSandbox
+) -> None:
+    others = {name: value for name, value in settings.items() if name != "token_url"}
+    run = run_tap(others, select=["attendees"])
+    assert run.code == 0, run.log
+    (warning,) = (line for line in run.log.splitlines() if "| WARNING" in line)
+    assert (
+        f"Setting token_url is not set: that a token can be had at {sandbox.token_url}" in warning
+    )
+    by_profile = {"client_id": None, "client_secret": None, "api_profile": sandbox.api_profile}
+    assert "token_url" not in run_tap(others | by_profile, select=["attendees"]).log

@@ -120,6 +120,7 @@ def settings(sandbox: RunningSandbox) -> Json:
     return {
         "org_id": sandbox.org_id,
         "api_url": sandbox.api_url,
+        "token_url": sandbox.token_url,
         "client_id": sandbox.client_id,
         "client_secret": sandbox.client_secret,
         "event_code": EVENT,
@@ -195,6 +196,7 @@ def settings_for(url: str) -> Json:
     return {
         "org_id": "acme",
         "api_url": f"{url}/api",
+        "token_url": f"{url}/oidc/token",
         "client_id": "someone",
         "client_secret": "hush-hush-secret",
         "event_code": EVENT,
@@ -316,6 +318,7 @@ class LoopServer:
         self.people: dict[str, Json] = {}
         self.bodies: list[Json] = []
         self.in_flight = 0
+        self.tokens = 0
         self.url = ""
 
     @property
@@ -342,6 +345,7 @@ class LoopServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         if request.path.endswith("/oidc/token"):
+            self.tokens += 1
             return web.json_response({"access_token": "token"})
         body = await request.json()
         self.bodies.append(body)

@@ -271,3 +271,15 @@ def test_an_address_that_is_left_out_on_purpose_is_called_so(
     ended = call(messages(singer), served.settings | {"field_map": {"email": None}})
     assert "Stream people has no e-mail field, since field_map leaves it out" in ended.log
     assert "hashes" not in ended.log
+
+
+def test_that_the_token_url_is_assumed_is_told_once(
+    call: Run, singer: Singer, settings: Json
+) -> None:
+    url = settings.pop("token_url")
+    messages = [singer.schema, singer.record("ada@example.com"), singer.state(1)]
+    ended = call(messages, settings)
+    assert ended.code == 0, ended.log
+    (warning,) = ended.lines("WARNING")
+    assert f"Setting token_url is not set: that a token can be had at {url} is assumed." in warning
+    assert not call(messages, settings | {"token_url": url}).lines("WARNING")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from rainfocus_client.auth import credentials_from_settings
+from rainfocus_client.auth import OAuth, credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings.checks import (
@@ -20,6 +20,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rainfocus_client.settings.declarations import ConnectionSettings, JSONSchema
+
+ASSUMED = (
+    "Setting token_url is not set: that a token can be had at %s is assumed. The right address "
+    "comes with the credentials of the API profile."
+)
 
 ADDRESSES = frozenset({"api_url", "token_url"})
 """Settings that may name environment variables."""
@@ -67,8 +72,10 @@ def check_completely(
     """
     check_settings(config, schema if settings.connects else {**schema, "required": []}, prefix)
     if settings.connects:
-        Connection.from_settings(settings)
-        credentials_from_settings(settings)
+        connection = Connection.from_settings(settings)
+        credentials = credentials_from_settings(settings)
+        if isinstance(credentials, OAuth) and not settings.token_url:
+            logger.warning(ASSUMED, connection.token_url)
     for name in unknown_settings(config, schema):
         logger.warning("Setting %s is not known and has no effect.", name)
     settings.check()

@@ -149,11 +149,14 @@ def test_a_signal_is_heeded_while_another_holds_the_ledger(
             other.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             other.exec_driver_sql("SELECT * FROM rainfocus_attendee_ledger FOR UPDATE")
+        before = server.tokens
         process = start(settings)
         assert process.stdin
         process.stdin.write("".join(f"{json.dumps(m)}\n" for m in ada(singer, "Augusta")))
         process.stdin.close()
-        time.sleep(2)
+        while server.tokens == before:  # what comes next is the claim
+            time.sleep(0.02)
+        time.sleep(0.5)
         began = time.monotonic()
         process.terminate()
         assert process.wait(timeout=60) == 143
