@@ -72,6 +72,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one."""
+    items.sort(key=lambda item: "pipelines" not in item.path.parts)
+
+
 class Called(t.NamedTuple):
     """How a command ended that was run in this process."""
 

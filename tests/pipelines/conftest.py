@@ -22,21 +22,13 @@ if t.TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
+LEFT_BY_RUNS = (".env", ".receiver", ".sandbox", "output", ".meltano/meltano.db", ".meltano/run")
+
+
 class Project:
-    """A copy of the project's files, as a clone with what is not committed."""
+    """The project in a clone, on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        for name in listed.stdout.splitlines():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
         self.folder = folder
         self.sandbox_port, self.receiver_port = _free_ports()
         self.environment = {
@@ -84,14 +76,38 @@ def _free_ports() -> tuple[int, int]:
         return free[0].getsockname()[1], free[1].getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's files, as a clone with what is not committed.
+
+    What Meltano installs there stays, for that takes long.
+    """
+    clone = tmp_path_factory.mktemp("project")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clone / name)
+    return clone
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A clone for the tests of a module; what a failed job leaves running there is stopped."""
-    project = Project(tmp_path_factory.mktemp("project"))
+def project(clone: Path) -> Iterator[Project]:
+    """A project in which nothing has run; what a failed job leaves running there is stopped."""
+    project = Project(clone)
     yield project
     stop(project.sandbox_port, project.database)
-    for folder in project.folder.glob(".receiver/*"):
+    for folder in clone.glob(".receiver/*"):
         background.stop(folder, 20)
+    for name in LEFT_BY_RUNS:
+        path = clone / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

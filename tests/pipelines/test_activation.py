@@ -31,8 +31,6 @@ READ_EVENT, WRITE_EVENT = "summit25", "summit26"
 CROWD = 50_000
 """People whose rows an extractor is still writing long after the target has died."""
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 READ_NAMES = (
     *("address1", "address2", "city", "companyname", "country", "email"),
     *("firstname", "jobtitle", "lastname", "phone", "state", "zip"),
@@ -332,6 +330,7 @@ def test_the_messages_of_config_test_are_skipped_with_a_warning(
     settings = {
         "org_id": sandbox.org_id,
         "api_url": sandbox.api_url,
+        "token_url": sandbox.token_url,
         "client_id": sandbox.client_id,
         "client_secret": sandbox.client_secret,
         "event_code": WRITE_EVENT,

@@ -22,8 +22,6 @@ if t.TYPE_CHECKING:
 INLET = "inlet-5ecret-0123456789"
 TOKEN = "token-5ecret-0123456789"
 
-pytestmark = pytest.mark.xdist_group("environments")  # one installation of the plugins
-
 STREAMS = ("attendees", "exhibitors", "leads", "session_times", "sessions", "speakers")
 
 

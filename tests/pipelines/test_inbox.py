@@ -19,8 +19,6 @@ if t.TYPE_CHECKING:
 
     from tests.conftest import Postgres
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 RECEIVERS = 3
 STREAM = "experience_events"
 

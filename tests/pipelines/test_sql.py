@@ -21,8 +21,6 @@ if t.TYPE_CHECKING:
 
     from tests.conftest import Postgres
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 FLAT = {"flattening_enabled": True, "flattening_max_depth": 1}
 POSTGRES = ("meltanolabs-target-postgres==0.8.1", "target-postgres")
 CSV = ("meltanolabs-target-csv==0.5.0", "target-csv")

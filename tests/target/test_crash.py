@@ -23,8 +23,8 @@ if t.TYPE_CHECKING:
     Server = t.Any
     Serve = Callable[..., t.ContextManager[Server]]
 
-KILLS = 30
-RECORDS = 3000
+KILLS = 15
+RECORDS = 1500
 REFUSED: t.Final[tuple[int, dict[str, t.Any], dict[str, str]]] = 400, {"responseCode": "105"}, {}
 
 

@@ -29,9 +29,7 @@ WRITERS = 8
 TURNS = 25
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))]
-)
+@pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/inbox.db"
@@ -270,7 +268,6 @@ def test_the_file_is_the_owners_and_readers_do_not_stop_writers(tmp_path: Path) 
             assert inbox.append([message("b")]) == [Kept.NEW]
 
 
-@pytest.mark.xdist_group("postgres")
 def test_a_database_that_is_refused_is_left_as_it_is(postgres: Postgres) -> None:
     postgres.run(
         "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
