@@ -18,7 +18,7 @@ from rainfocus_client.connection import Connection
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.network.proxies import find_proxy
 
-from tap_rainfocus.api.session import failure, session
+from tap_rainfocus.api.transport import failure, http_session
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ class RainFocusClient:
         self._timeout = settings.request_timeout
         rate = settings.requests_per_second
         self._limiter = _limiter(rate) if rate else None
-        self._session = session(self._connection.api_url, self._connection.token_url)
+        self._session = http_session(self._connection.api_url, self._connection.token_url)
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._trace = uuid4().hex
         self._traffic = traffic

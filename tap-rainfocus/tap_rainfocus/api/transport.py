@@ -22,7 +22,7 @@ _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 """As http.client says it, in a plain OSError."""
 
 
-def session(*urls: str) -> requests.Session:
+def http_session(*urls: str) -> requests.Session:
     """A session that heeds no variable of the environment but through `rainfocus_client.network`.
 
     Args:
