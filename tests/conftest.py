@@ -74,7 +74,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no worker is left alone with one."""
+    """Begin with what takes longest, so that one worker does it while the others do the rest."""
     items.sort(key=lambda item: "pipelines" not in item.path.parts)
 
 

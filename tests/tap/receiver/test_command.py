@@ -378,11 +378,11 @@ def test_prune_makes_no_inbox(place: Place) -> None:
     assert not list(place.folder.glob("*.db"))
 
 
-@pytest.mark.parametrize("when", ["20200101", "9" * 20, "0001-01-01T00:00:00+23:00", "soon"])
-def test_prune_removes_nothing_by_mistake(place: Place, when: str) -> None:
+def test_prune_removes_nothing_by_mistake(place: Place) -> None:
     assert place.run("replay", "-", stdin='{"eventType":"a"}').returncode == 0
-    done = place.run("prune", "--read-before", when)
-    check_failure(done, "--read-before is", ExitCode.USAGE)
+    for when in ("20200101", "9" * 20, "0001-01-01T00:00:00+23:00", "soon"):
+        done = place.run("prune", "--read-before", when)
+        check_failure(done, "--read-before is", ExitCode.USAGE)
     assert "1 removed." in place.run("prune", "--read-before", "1").stdout
 
 
