@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from target_rainfocus_attendees.files import check_distinct, check_writable
 from target_rainfocus_attendees.mapping.columns import (
+    EMAIL,
     HASHED_EMAIL,
     IDENTITIES,
     SYNONYMS,
@@ -49,8 +50,8 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "description": (
             "What is sent to say who somebody is: the e-mail address, in its place its SHA-256, "
             "or one of RainFocus' ids for an attendee, beside which an address is a field like "
-            "any other. How RainFocus takes the hash, and whether it knows people by the ids, is "
-            "not public; these go with mode update."
+            "any other; they need streams. How RainFocus takes the hash, and whether it knows "
+            "people by the ids, is not public; these go with mode update."
         ),
     },
     "field_map": {
@@ -267,6 +268,12 @@ class TargetSettings(ConnectionSettings):
                     f"Setting extra_fields names {name}, which is the field {field}: use field_map."
                 )
                 raise SettingsError(msg)
+        if self.identity not in {EMAIL, HASHED_EMAIL} and not self.streams:
+            msg = (
+                f"Setting identity is {self.identity} and streams is not set: name the streams "
+                "of people, for other streams may have such a column, too."
+            )
+            raise SettingsError(msg)
         if self.dry_run_path and not self.dry_run:
             msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
             raise SettingsError(msg)

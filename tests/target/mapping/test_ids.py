@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
 EVENT: t.Final = "summit26"
 ID = "1619119968857001fvLB"
+PEOPLE: Json = {"streams": ["people"]}
 DAMAGED = "the externalId has lost digits, as in a spreadsheet"
 
 
@@ -82,7 +83,7 @@ def test_an_id_says_who_somebody_is(
     call: Run, loop_server: Serve, settings: Json, record: Json, body: Json
 ) -> None:
     with loop_server(take) as server:
-        ended = call(stream(record), server.settings | settings)
+        ended = call(stream(record), server.settings | settings | PEOPLE)
     assert ended.code == 0, ended.log
     assert server.bodies == [body]
     assert ended.states == [{"n": 1}]
@@ -94,6 +95,7 @@ def test_ids_that_differ_in_case_are_two_people_and_equal_ones_one(
 ) -> None:
     log = tmp_path / "log.jsonl"
     change = {
+        **PEOPLE,
         "identity": "externalId",
         "ledger_url": f"sqlite:///{tmp_path / 'ledger.db'}",
         "activation_log_path": str(log),
@@ -122,7 +124,7 @@ def test_what_is_no_id_and_what_is_no_address_beside_one(
         *({"externalId": one} for one in bad),
     ]
     with loop_server(take) as server:
-        change = {"identity": "externalId", "rejects_path": str(rejects)}
+        change = PEOPLE | {"identity": "externalId", "rejects_path": str(rejects)}
         ended = call(stream(*records), server.settings | change)
     assert ended.code == 0, ended.log
     assert server.bodies == [{"externalId": "1"}]
@@ -133,16 +135,27 @@ def test_what_is_no_id_and_what_is_no_address_beside_one(
     assert {one["_reject_code"] for one in found} == {"externalId"}
 
 
-def test_a_stream_without_the_id_is_skipped_with_the_line_that_would_name_it(
+def test_a_stream_without_the_id_is_an_error_with_the_line_that_would_name_it(
     call: Run, loop_server: Serve
 ) -> None:
     with loop_server(take) as server:
-        settings = server.settings | {"identity": "externalId"}
+        settings = server.settings | PEOPLE | {"identity": "externalId"}
         ended = call(stream({"email": "ada@example.com", "crm_id": "7"}), settings)
-    assert ended.code == 65
+    assert ended.code == 78
     assert ended.states == []
     assert "Stream people has no externalId field" in ended.error
     assert 'field_map: {"externalId": "crm_id"}' in ended.error
+    assert not server.bodies
+
+
+@pytest.mark.parametrize("identity", ["externalId", "attendeeId"])
+def test_which_streams_are_of_people_must_be_said(
+    call: Run, loop_server: Serve, identity: str
+) -> None:
+    with loop_server(take) as server:
+        ended = call(stream({identity: "7"}), server.settings | {"identity": identity})
+    assert ended.code == 78
+    assert f"Setting identity is {identity} and streams is not set" in ended.error
     assert not server.bodies
 
 
@@ -150,7 +163,7 @@ def test_the_sandbox_updates_an_attendee_by_id(
     call: Run, sandbox: RunningSandbox, settings: Json, tmp_path: Path
 ) -> None:
     ada = sandbox.store.add_attendee(EVENT, "ada@example.com", {"city": "London"})
-    change = {
+    change = PEOPLE | {
         "identity": "attendeeId",
         "mode": "update",
         "rejects_path": str(tmp_path / "rejects.singer"),
@@ -166,7 +179,7 @@ def test_the_sandbox_updates_an_attendee_by_id(
 def test_a_store_that_asks_for_the_address_rejects_whoever_has_none(
     call: Run, sandbox: RunningSandbox, settings: Json, tmp_path: Path
 ) -> None:
-    change = {
+    change = PEOPLE | {
         "identity": "externalId",
         "rejects_path": str(tmp_path / "rejects.singer"),
         "concurrency": 1,
