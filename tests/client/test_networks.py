@@ -105,7 +105,6 @@ def origin(serve_http: HTTPServing, authority: Path) -> Iterator[str]:
     context.load_cert_chain(authority / "ca.pem", authority / "ca.key")
     server = ThreadingHTTPServer(("127.0.0.1", 0), RainFocus)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
     with serve_http(server) as url:
         yield url.replace("http", "https")
 

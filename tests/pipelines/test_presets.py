@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -13,8 +11,12 @@ import jsonschema
 import pytest
 import yaml
 from rainfocus_sandbox.testing import running
+from tap_rainfocus.__main__ import main
 from tap_rainfocus.inbox.models import Message
 from tap_rainfocus.inbox.store import Inbox
+
+if t.TYPE_CHECKING:
+    from tests.conftest import InProcess
 
 MELTANO = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
 PRESETS = {
@@ -29,7 +31,9 @@ def test_there_is_one_that_hashes_and_one_that_drops() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None:
+def test_a_preset_lets_nothing_personal_out(
+    preset: str, tmp_path: Path, in_process: InProcess
+) -> None:
     with running(tmp_path / "rainfocus.db") as sandbox:
         added = {"contactEmail": "new.field@example.com"}
         for entity in ("attendee", "lead", "session", "exhibitor"):
@@ -43,13 +47,8 @@ def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None
             "stream_maps": PRESETS[preset],
         }
         config.write_text(json.dumps(settings))
-        done = subprocess.run(
-            [sys.executable, "-m", "tap_rainfocus", "--config", str(config)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        done = in_process(main, "--config", str(config))
+        assert done.code == 0, done.log
         people = sandbox.store.attendees("summit25")
     for person in people:
         personal = {
@@ -59,17 +58,17 @@ def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None
         }
         personal |= {person[field] for field in ("phone", "address1") if person.get(field)}
         for value in personal:
-            assert json.dumps(value)[1:-1] not in done.stdout
-            assert value not in done.stdout
+            assert json.dumps(value)[1:-1] not in done.out
+            assert value not in done.out
 
-    schemas: dict[str, t.Any] = {}
+    validators: dict[str, jsonschema.Draft202012Validator] = {}
     hashes: set[str] = set()
     seen: set[str] = set()
-    for message in map(json.loads, done.stdout.splitlines()):
+    for message in map(json.loads, done.out.splitlines()):
         if message["type"] == "SCHEMA":
-            schemas[message["stream"]] = message["schema"]
+            validators[message["stream"]] = jsonschema.Draft202012Validator(message["schema"])
         elif message["type"] == "RECORD":
-            jsonschema.validate(message["record"], schemas[message["stream"]])
+            validators[message["stream"]].validate(message["record"])
             seen.add(message["stream"])
             if message["stream"] == "attendees":
                 hashes.add(message["record"]["attendee"].get("email"))
@@ -79,7 +78,7 @@ def test_a_preset_lets_nothing_personal_out(preset: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_lets_no_event_out(preset: str, tmp_path: Path) -> None:
+def test_a_preset_lets_no_event_out(preset: str, tmp_path: Path, in_process: InProcess) -> None:
     event = {"transmissionId": "t1", "contact": "ada@example.com"}
     url = f"sqlite:///{tmp_path / 'inbox.db'}"
     inbox = Inbox(url)
@@ -87,12 +86,6 @@ def test_a_preset_lets_no_event_out(preset: str, tmp_path: Path) -> None:
     inbox.close()
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"inbox_url": url, "stream_maps": PRESETS[preset]}))
-    done = subprocess.run(
-        [sys.executable, "-m", "tap_rainfocus", "--config", str(config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert {json.loads(line)["type"] for line in done.stdout.splitlines()} == {"STATE"}
+    done = in_process(main, "--config", str(config))
+    assert done.code == 0, done.log
+    assert {json.loads(line)["type"] for line in done.out.splitlines()} == {"STATE"}

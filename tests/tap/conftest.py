@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import typing as t
@@ -113,7 +112,7 @@ def full_run(run_tap: TapRunner, settings: Settings) -> Run:
 
 @pytest.fixture(scope="session")
 def run_tap(tmp_path_factory: pytest.TempPathFactory, in_process: InProcess) -> TapRunner:
-    """Run the command; in this process, where the environment need not be another."""
+    """Run the command in this process."""
     catalogs: dict[str, dict[str, t.Any]] = {}
 
     def run(
@@ -135,17 +134,7 @@ def run_tap(tmp_path_factory: pytest.TempPathFactory, in_process: InProcess) -> 
             if kind not in catalogs:
                 catalogs[kind] = _catalog(select, in_process, *command)
             command += ["--catalog", _file(tmp_path / "catalog.json", catalogs[kind])]
-        if environment is None:
-            return Run(*in_process(main, *command))
-        done = subprocess.run(
-            [sys.executable, "-m", "tap_rainfocus", *command],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=os.environ | environment,
-        )
-        return Run(done.returncode, done.stdout, done.stderr)
+        return Run(*in_process(main, *command, environment=environment))
 
     return run
 

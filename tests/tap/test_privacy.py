@@ -6,7 +6,6 @@ import base64
 import json
 import sqlite3
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -73,11 +72,7 @@ def run_loud(run_tap: TapRunner, tmp_path_factory: pytest.TempPathFactory) -> Lo
     }
 
     def run(settings: Settings, *wanted: str) -> list[Run]:
-        def once(form: str) -> Run:
-            return run_tap(settings, environment=forms[form])
-
-        with ThreadPoolExecutor(len(forms)) as threads:
-            return list(threads.map(once, wanted or ("debug",)))
+        return [run_tap(settings, environment=forms[form]) for form in wanted or ("debug",)]
 
     return run
 

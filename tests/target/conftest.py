@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
 
 Json: t.TypeAlias = dict[str, t.Any]
 
+LOGGER = logging.getLogger("loop server")
 EVENT = "summit26"
 COMMAND = [sys.executable, "-m", "target_rainfocus_attendees"]
 TEXT = {"type": ["string", "null"]}
@@ -331,7 +332,8 @@ class LoopServer:
         return 200, {"responseCode": "0"}, {}
 
     async def open(self) -> None:
-        server = web.Server(self._handle, access_log=None)
+        LOGGER.disabled = False
+        server = web.Server(self._handle, access_log=None, logger=LOGGER)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -341,6 +343,7 @@ class LoopServer:
 
     async def close(self) -> None:
         """Hang up on everybody, and listen no more."""
+        LOGGER.disabled = True
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:

@@ -23,9 +23,12 @@ from pathlib import Path
 import pytest
 from rainfocus_client.errors import ExitCode
 from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.receiver.__main__ import main
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.conftest import InProcess
 
 COMMAND = Path(sys.executable).parent / "rainfocus-receiver"
 INLET = "inlet-5ecret-0123456789"
@@ -41,6 +44,7 @@ class Place:
     folder: Path
     port: int
     environment: dict[str, str]
+    in_process: InProcess
     umask: int = -1
 
     @property
@@ -62,10 +66,17 @@ class Place:
     def run(
         self, *arguments: str, stdin: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        """Run a command, in this process where it leaves none behind."""
+        environment = {**self.environment, **environment}
+        if arguments[0] not in {"start", "stop"}:
+            ended = self.in_process(
+                main, *arguments, environment=environment, folder=self.folder, stdin=stdin
+            )
+            return subprocess.CompletedProcess(arguments, *ended)
         return subprocess.run(
             [COMMAND, *arguments],
             cwd=self.folder,
-            env={**self.environment, **environment},
+            env=environment,
             input=stdin,
             umask=self.umask,
             capture_output=True,
@@ -121,7 +132,7 @@ def authorization() -> dict[str, str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, in_process: InProcess) -> Place:
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -130,7 +141,7 @@ def place(tmp_path: Path) -> Place:
         "RAINFOCUS_RECEIVER_TOKEN": TOKEN,
         "LOGLEVEL": "debug",
     }
-    return Place(tmp_path, port, environment)
+    return Place(tmp_path, port, environment, in_process)
 
 
 @pytest.fixture

@@ -439,6 +439,9 @@ def test_a_run_ends_while_events_come_in_and_none_is_missed(
     pushing.start()
     try:
         runs = [run_tap(settings)]
+        before = sent
+        while sent == before:
+            time.sleep(0.001)
         runs.append(run_tap(settings, state=runs[-1].state))
         still_pushing = pushing.is_alive()
     finally:
