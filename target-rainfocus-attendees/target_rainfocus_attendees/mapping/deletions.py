@@ -14,15 +14,27 @@ MARKS = (
     "__deleted",
     "IsDeleted",
     "is_deleted",
+    "deleted_at",
+    "deletedAt",
+    "archived",
+    "archivedAt",
 )
-"""What Singer, Airbyte, Fivetran, Debezium and Salesforce call it: a date, or whether it is so."""
+"""What Singer, Airbyte, Fivetran, Debezium, Salesforce, web frameworks and HubSpot call it.
+
+A date, or whether it is so.
+"""
 
 NOT_SET = frozenset({"", "false", "f", "0", "no", "n", "null", "none"})
+
+_SPELLINGS = frozenset(spell(mark) for mark in MARKS for spell in (str, str.lower, str.upper))
+"""Warehouses write all names in upper case, or all in lower case."""
 
 
 def is_deleted(record: Mapping[str, t.Any]) -> bool:
     """Whether a record, as it was read, is of something that is gone."""
-    return any(_is_set(record[mark]) for mark in MARKS if mark in record)
+    if _SPELLINGS.isdisjoint(record):
+        return False
+    return any(_is_set(value) for name, value in record.items() if name in _SPELLINGS)
 
 
 def _is_set(value: object) -> bool:

@@ -69,6 +69,14 @@ def people(served: Script) -> dict[str, Json]:
         ("__deleted", "true", "false"),
         ("IsDeleted", True, False),
         ("is_deleted", 1, 0),
+        ("_SDC_DELETED_AT", "2026-01-01T00:00:00Z", None),
+        ("_FIVETRAN_DELETED", True, False),
+        ("ISDELETED", True, False),
+        ("isdeleted", "t", "f"),
+        ("deleted_at", "2026-01-01", None),
+        ("deletedAt", "2026-01-01", ""),
+        ("archived", True, False),
+        ("ARCHIVEDAT", "2026-01-01", None),
     ],
 )
 def test_what_is_deleted_upstream_is_filtered_with_a_reason(
