@@ -1,15 +1,22 @@
-"""Reads and writes JSON fast; leniently where it is not quite JSON, exactly where that is asked."""
+"""Reads and writes JSON fast, and leniently where it is not quite JSON."""
 
 from __future__ import annotations
 
 import json
 import re
+import typing as t
+from contextlib import suppress
 
 import orjson
 import simplejson
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
 LEAST_INTEGER, MOST_INTEGER = -(2**63), 2**64 - 1
 """The whole numbers that orjson reads without loss, and writes."""
+
+_MOST_DIGITS = len(str(MOST_INTEGER))
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -17,39 +24,56 @@ _LONG_NUMBER = r"[:\[,]\s*-?(?:[0-9.]{17,}|[0-9.]+[eE])"
 _LONG_IN_TEXT = re.compile(_LONG_NUMBER)
 _LONG_IN_BYTES = re.compile(_LONG_NUMBER.encode())
 
+_NUL = rb"\u0000"
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * (_MOST_DIGITS - 1)
+_UNSTORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000))
 
-def parse_json(text: bytes | str, *, replace: bool = True, exact: bool = False) -> object:
-    """The value of a JSON text.
+
+def parse_json(text: bytes | str) -> object:
+    """The value of a JSON text, to the last digit and byte.
 
     A byte order mark, a byte that is not UTF-8 and half a surrogate pair do not make a text
-    unreadable, nor does a number that JSON does not know, such as NaN.
-
-    Args:
-        text: The text.
-        replace: Whether half a surrogate pair, or a byte that is not UTF-8, becomes a replacement
-            character or half a surrogate pair.
-        exact: Whether a number keeps every digit: it may be a whole number of any size, or a
-            Decimal where it is long.
+    unreadable, nor does a number that JSON does not know, such as NaN. A byte that is not UTF-8
+    becomes half a surrogate pair. A number may be a whole number of any size, or a Decimal where
+    it is long.
 
     Raises:
         ValueError: It is not JSON.
     """
-    is_long = exact and _has_long_number(text)
+    if not _has_long_number(text):
+        with suppress(ValueError):
+            return orjson.loads(text)
+    decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+    return _loads(
+        lambda content: simplejson.loads(content, use_decimal=True, allow_nan=True), decoded
+    )
+
+
+def parse_storable(text: bytes | str) -> object:
+    """The value of a JSON text, in a form that every loader and database takes.
+
+    As lenient as `parse_json`. A byte that is not UTF-8 becomes a replacement character; NUL and
+    half a surrogate pair are taken out; a whole number beyond 64 bits becomes text.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    content = text.encode() if isinstance(text, str) else text
+    # A search for a fixed string takes a tenth of the time that a pattern does.
+    if _NUL not in content and _MANY_DIGITS not in content.translate(_DIGITS_ALIKE):
+        with suppress(ValueError):
+            return orjson.loads(content)
+    decoded = content.decode("utf-8", "replace")
+    return _loads(lambda text: _storable(json.loads(text, parse_int=_integer)), decoded)
+
+
+def parse_body(content: bytes) -> object:
+    """The JSON value in a reply, see `parse_storable`; None where it is not JSON."""
     try:
-        return simplejson.loads(text, use_decimal=True) if is_long else orjson.loads(text)
+        return parse_storable(content)
     except ValueError:
-        errors = "replace" if replace else "surrogateescape"
-        decoded = text.decode("utf-8", errors) if isinstance(text, bytes) else text
-        try:
-            value = simplejson.loads(
-                decoded.removeprefix(_BYTE_ORDER_MARK), use_decimal=exact, allow_nan=True
-            )
-        except RecursionError as error:
-            msg = "it is nested too deep"
-            raise ValueError(msg) from error
-        if not replace:
-            return value
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return None
 
 
 def dump_json(value: object) -> bytes:
@@ -60,15 +84,33 @@ def dump_json(value: object) -> bytes:
         return f"{simplejson.dumps(value, use_decimal=True, ignore_nan=True)}\n".encode()
 
 
+def _loads(loads: Callable[[str], object], text: str) -> object:
+    try:
+        return loads(text.removeprefix(_BYTE_ORDER_MARK))
+    except RecursionError as error:
+        msg = "it is nested too deep"
+        raise ValueError(msg) from error
+
+
 def _has_long_number(text: bytes | str) -> bool:
     if isinstance(text, bytes):
         return _LONG_IN_BYTES.search(text) is not None
     return _LONG_IN_TEXT.search(text) is not None
 
 
-def parse_body(content: bytes) -> object:
-    """The JSON value in a reply, None where it is not JSON."""
-    try:
-        return parse_json(content)
-    except ValueError:
-        return None
+def _integer(digits: str) -> int | str:
+    if len(digits) > _MOST_DIGITS or not LEAST_INTEGER <= int(digits) <= MOST_INTEGER:
+        return digits
+    return int(digits)
+
+
+def _storable(value: object) -> object:
+    match value:
+        case str():
+            return value.translate(_UNSTORABLE)
+        case list():
+            return [_storable(inner) for inner in value]
+        case dict():
+            return {key.translate(_UNSTORABLE): _storable(inner) for key, inner in value.items()}
+        case _:
+            return value

@@ -126,7 +126,7 @@ def test_the_second_run_reads_only_what_changed(
 
     third = run_tap(settings, state=second.state)
     assert third.records("attendees") == []
-    assert bookmark(third) > bookmark(second) > bookmark(first)
+    assert bookmark(third) == bookmark(second) > bookmark(first)
 
 
 def bookmark(run: Run) -> str:

@@ -12,7 +12,7 @@ from itertools import chain
 from rainfocus_client.errors import RetriableError, SettingsError
 from rainfocus_client.lenient_json import parse_body
 
-from tap_rainfocus.schema.values import read_moment, rfc3339
+from tap_rainfocus.schema.values import read_integer, read_moment, rfc3339
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,9 @@ Record: t.TypeAlias = dict[str, t.Any]
 
 _RECORDS_KEYS = ("results", "data", "items")
 _TOTALS = ("total", "totalSearchItems")
-_CURSOR = re.compile(rb'"cursor"\s*:\s*("(?:[^"\\]|\\.)+")')
-_ENVELOPE = frozenset({"responseCode", "responseMessage", "timestamp", "cursor"})
+_CURSORS = ("cursor", "nextId")
+_CURSOR = re.compile(rb'"(cursor|nextId)"\s*:\s*("(?:[^"\\]|\\.)+")')
+_ENVELOPE = frozenset({"responseCode", "responseMessage", "timestamp", "event", *_CURSORS})
 
 LARGE = 1 << 16
 """Bytes from which parsing a page takes long enough to ask for the next one before."""
@@ -30,6 +31,13 @@ LARGE = 1 << 16
 
 class UncertainEndError(RetriableError):
     """A page that a cursor led to is empty and leads nowhere: the end, or throttling."""
+
+
+class Cursor(t.NamedTuple):
+    """What leads to the next page, and the name under which it came and is sent back."""
+
+    name: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class Page:
     """
 
     records: list[Record]
-    cursor: str | None
+    cursor: Cursor | None
     clock: str | None
     total: int = 0
 
@@ -53,6 +61,9 @@ class Page:
         cls, call: str, body: Mapping[str, t.Any], headers: Mapping[str, str], records_key: str
     ) -> Page:
         """Read a reply (`results`, `cursor`, `timestamp`: docs/rainfocus-api.md §3.1 and §5).
+
+        A bulk read pages by `nextId` instead (captured key; that it is sent back under the same
+        name is assumed).
 
         Raises:
             RetriableError: The page is empty though a cursor or a total says otherwise. Captured
@@ -66,7 +77,8 @@ class Page:
                 "name its key in the setting endpoints (records_key)."
             )
             raise SettingsError(msg)
-        cursor = str(body["cursor"]) if body.get("cursor") else None
+        named = (Cursor(name, str(body[name])) for name in _CURSORS if body.get(name))
+        cursor = next(named, None)
         total = _total(body)
         if not records and (cursor or total):
             msg = (
@@ -77,23 +89,28 @@ class Page:
         return cls(records, cursor, _clock(body, headers), total)
 
 
-def guess_cursor(content: bytes) -> str | None:
+def guess_cursor(content: bytes) -> Cursor | None:
     """The cursor of a large page that has not been parsed yet: it stands beside the records."""
     if len(content) < LARGE:
         return None
     first, last = content.find(b"["), content.rfind(b"]")
     found = _CURSOR.search(content, 0, max(first, 0)) or _CURSOR.search(content, last)
-    return t.cast("str | None", parse_body(found[1])) if found else None
+    return Cursor(found[1].decode(), str(parse_body(found[2]))) if found else None
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[Record] | None:
     """The records, in any envelope that RainFocus uses (docs/rainfocus-api.md §3.1)."""
-    lists = [body[key] for key in (records_key, *_RECORDS_KEYS) if _are_objects(body.get(key))]
-    if sections := [section.get("items") or [] for section in _sections(body)]:
-        lists += [[*chain(*sections)]] if all(map(_are_objects, sections)) else []
+    own = body.get(records_key)
+    lists = [own] if isinstance(own, list) else [*map(body.get, _RECORDS_KEYS), _in_sections(body)]
+    usable = [*filter(_are_objects, lists)]
     nothing_else = "responseCode" in body and not body.keys() - _ENVELOPE
-    found = next(filter(None, lists), lists[0] if lists else [] if nothing_else else None)
+    found = next(filter(None, usable), usable[0] if usable else [] if nothing_else else None)
     return None if found is None else [record for record in found if record is not None]
+
+
+def _in_sections(body: Mapping[str, t.Any]) -> list[Record] | None:
+    items = [section.get("items") or [] for section in _sections(body)]
+    return [*chain(*items)] if items and all(map(_are_objects, items)) else None
 
 
 def _sections(body: Mapping[str, t.Any]) -> list[Record]:
@@ -103,10 +120,16 @@ def _sections(body: Mapping[str, t.Any]) -> list[Record]:
 
 def _total(body: Mapping[str, t.Any]) -> int:
     told = [source.get(key) for source in (body, *_sections(body)) for key in _TOTALS]
-    return max((int(total) for total in told if isinstance(total, int | float)), default=0)
+    return max((total for total in map(_number, told) if total), default=0)
 
 
-def _are_objects(value: object) -> t.TypeGuard[list[Record]]:
+def _number(value: object) -> int | None:
+    with suppress(ValueError):
+        return read_integer(value)
+    return None
+
+
+def _are_objects(value: object) -> t.TypeGuard[list[Record | None]]:
     return isinstance(value, list) and all(item is None or isinstance(item, dict) for item in value)
 
 

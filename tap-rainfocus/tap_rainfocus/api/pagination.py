@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from rainfocus_client.report import Traffic
 
     from tap_rainfocus.api.client import Answer, Params, RainFocusClient
+    from tap_rainfocus.api.pages import Cursor
 
 
 TO_SEND = 0.002
@@ -51,18 +52,25 @@ class Downloader:
             RainFocusError: See `rainfocus_client.responses.judge` and `Page.from_reply`.
         """
         ahead = _Ahead(lambda cursor: self._client.get(call, _at(cursor, params)))
-        cursors: set[str] = set()
-        cursor: str | None = None
-        repeated: Page | None = None
+        cursors: set[Cursor] = set()
+        cursor: Cursor | None = None
+        asked: Cursor | None = None
+        before: Page | None = None
         received = 0
         while True:
             page = self._page(call, _at(cursor, params), cursor, records_key, ahead)
-            if repeated and page.records == repeated.records:
-                return
+            if before and page.records == before.records:
+                if cursor == asked:  # the same request, answered the same
+                    return
+                msg = (
+                    f"RainFocus answers {call} with page 1 again: it does not heed its own cursor."
+                )
+                raise DataError(msg)
+            # A cursor that comes back may stand for a scroll, or be the echo of a last page.
+            before = page if cursor in {None, page.cursor} else None
+            asked = cursor
             if page.cursor:
-                # A cursor that comes back may stand for a scroll, or be the echo of a last page.
-                repeated = page if page.cursor == cursor else None
-                if page.cursor in cursors and not repeated:
+                if page.cursor in cursors and not before:
                     msg = f"RainFocus answers {call} with cursors that go round in circles."
                     raise DataError(msg)
                 cursors.add(page.cursor)
@@ -77,7 +85,7 @@ class Downloader:
             cursor = page.cursor
 
     def _page(
-        self, call: str, params: Params, cursor: str | None, records_key: str, ahead: _Ahead
+        self, call: str, params: Params, cursor: Cursor | None, records_key: str, ahead: _Ahead
     ) -> Page:
         def attempt() -> Page:
             answer = ahead.take(cursor)
@@ -99,19 +107,19 @@ class Downloader:
 class _Ahead:
     """One request under way for the page that is likely to be wanted next."""
 
-    def __init__(self, get: Callable[[str | None], Answer]) -> None:
+    def __init__(self, get: Callable[[Cursor | None], Answer]) -> None:
         self._get = get
-        self._under_way: tuple[str, Future[Answer]] | None = None
+        self._under_way: tuple[Cursor, Future[Answer]] | None = None
         self._waited = False
 
-    def begin(self, cursor: str) -> None:
+    def begin(self, cursor: Cursor) -> None:
         """Ask for the page behind a cursor, unless that is being done."""
         if self._under_way is None or self._under_way[0] != cursor:
             self._under_way = cursor, _in_background(self._get, cursor)
             if self._waited:
                 time.sleep(TO_SEND)
 
-    def take(self, cursor: str | None) -> Answer:
+    def take(self, cursor: Cursor | None) -> Answer:
         """The answer for a cursor, from the request under way if it is that one's."""
         under_way, self._under_way = self._under_way, None
         if under_way and under_way[0] == cursor:
@@ -125,8 +133,8 @@ def _read(call: str, answer: Answer, records_key: str) -> Page:
     return Page.from_reply(call, body, answer.headers, records_key)
 
 
-def _at(cursor: str | None, params: Params) -> Params:
-    return {**params, "cursor": cursor} if cursor else params
+def _at(cursor: Cursor | None, params: Params) -> Params:
+    return {**params, cursor.name: cursor.value} if cursor else params
 
 
 P = t.ParamSpec("P")

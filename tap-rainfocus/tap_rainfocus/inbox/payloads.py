@@ -7,13 +7,11 @@ so that nested objects and dotted names are both read.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import typing as t
 from functools import reduce
 
 import orjson
-from rainfocus_client.lenient_json import LEAST_INTEGER, MOST_INTEGER, parse_json
+from rainfocus_client.lenient_json import parse_storable
 
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.values import read_text
@@ -28,26 +26,10 @@ GROUP_FIELDS = {
 }
 """With the root's, the 23 fields of Adobe's RainFocus source."""
 
-MOST_DIGITS = 20
-
-_LONG_NUMBER = re.compile(r"[0-9]{19}")
-
 LONGEST_KEY = 100
 
 LEVELS_AROUND = 8
 """Levels that a payload must leave to those who put it into records and messages."""
-
-
-def parse_payload(text: str) -> object:
-    """The value of a JSON text, read as leniently as RainFocus' replies are.
-
-    Whole numbers beyond 64 bits would lose digits: they become text.
-
-    Raises:
-        ValueError: It is not JSON.
-    """
-    exact = _LONG_NUMBER.search(text) and _exactly(text)
-    return exact or parse_json(text)
 
 
 def parse_push(body: bytes | str) -> object:
@@ -58,26 +40,12 @@ def parse_push(body: bytes | str) -> object:
             too large.
     """
     try:
-        value = parse_payload(body.decode() if isinstance(body, bytes) else body)
+        value = parse_storable(body.decode() if isinstance(body, bytes) else body)
         orjson.dumps(reduce(lambda inner, _: [inner], range(LEVELS_AROUND), value))
     except (RecursionError, TypeError) as error:
         msg = "nested too deeply, or a number too large"
         raise ValueError(msg) from error
     return value
-
-
-def _exactly(text: str) -> object:
-    try:
-        value = json.loads(text, parse_int=_integer)
-    except ValueError:  # parse_json may still make something of it
-        return None
-    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-
-
-def _integer(digits: str) -> int | str:
-    if len(digits) > MOST_DIGITS or not LEAST_INTEGER <= int(digits) <= MOST_INTEGER:
-        return digits
-    return int(digits)
 
 
 def messages(body: object) -> list[object]:

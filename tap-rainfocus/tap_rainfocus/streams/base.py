@@ -224,9 +224,12 @@ class RainFocusStream(TapStream):
             self.tap.skip_denied(self.name, what, denial)
             return
         except UncertainEndError as uncertain:
+            if not self.searched:
+                raise
             self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
             return
-        if self.searched and clock:
+        # Where nothing came, nothing may have changed, or RainFocus throttles.
+        if self.searched and clock and progress.records:
             self._finish(clock, context)
 
     def _records(

@@ -8,9 +8,10 @@ from contextlib import closing
 
 import orjson
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.lenient_json import parse_storable
 from typing_extensions import override
 
-from tap_rainfocus.inbox.payloads import nested, parse_payload, payload_hash
+from tap_rainfocus.inbox.payloads import nested, payload_hash
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.normalization import Normalizer, fold_key
 from tap_rainfocus.schema.values import rfc3339
@@ -124,7 +125,7 @@ class ExperienceEvents(TapStream):
 
     def _record(self, row: InboxRow) -> Record:
         try:
-            payload = nested(t.cast("Record", parse_payload(row.payload)))
+            payload = nested(t.cast("Record", parse_storable(row.payload)))
             identity = row.transmission_id or payload_hash(payload)
             record = _assemble(row, identity, self._normalize(self._with_groups_first(payload)))
             orjson.dumps(record)  # it may be nested too deep to be written

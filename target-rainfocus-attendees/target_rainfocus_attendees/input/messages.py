@@ -91,7 +91,7 @@ class MessageReader(SingerReader):
     @override
     def deserialize_json(self, line: str) -> Message:
         try:
-            message = parse_json(line, replace=False, exact=True)
+            message = parse_json(line)
         except ValueError:
             message = None
         if not isinstance(message, dict):

@@ -122,7 +122,8 @@ def test_a_last_page_that_echoes_its_cursor(run_tap: TapRunner) -> None:
 
 def test_cursors_that_go_round_in_circles(run_tap: TapRunner) -> None:
     def answer(_: str, query: dict[str, str]) -> object:
-        return page("a", cursor="B" if query.get("cursor") == "A" else "A")
+        cursor = query.get("cursor", "")
+        return page(f"after {cursor}", cursor="B" if cursor == "A" else "A")
 
     run = read(run_tap, answer)
     assert run.code == 65
@@ -141,17 +142,52 @@ def test_an_empty_last_page_may_be_throttling(run_tap: TapRunner) -> None:
     assert "The bookmark stays" in run.log
 
 
+def test_a_server_that_does_not_heed_its_own_cursor(run_tap: TapRunner) -> None:
+    run = read(run_tap, lambda *_: page("a1", cursor="C", timestamp="1680309557133"))
+    assert run.code == 65
+    assert "does not heed its own cursor" in run.errors[0]
+    assert bookmark(run) == OLD
+
+
+def test_next_id_leads_on_like_a_cursor(run_tap: TapRunner) -> None:
+    asked: list[dict[str, str]] = []
+    filler = {"filler": "x" * 70_000}  # from this size on the next page is asked for ahead
+
+    def answer(_: str, query: dict[str, str]) -> object:
+        asked.append(query)
+        more = {"nextId": "N"} if len(asked) == 1 else {}
+        return page(f"a{len(asked)}", timestamp="1680309557133", **more) | filler
+
+    run = read(run_tap, answer)
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1", "a2"]
+    assert [query.get("nextId") for query in asked] == [None, "N"]
+    assert bookmark(run) == "2023-04-01T00:39:17.133Z"
+
+
+@pytest.mark.parametrize("count", [2**64, 10**30, -(2**63) - 1])
+@pytest.mark.parametrize("odd", ["NaN", '"\\ud83d"'], ids=["NaN", "half a pair"])
+def test_a_number_beyond_64_bits_keeps_its_digits(run_tap: TapRunner, count: int, odd: str) -> None:
+    body = f'{{"results":[{{"attendeeId":{count},"badge":{{"n":[{count},{odd}]}}}}]}}'
+    run = read(run_tap, lambda *_: body.encode())
+    assert run.code == 0, run.log
+    attendee = run.records("attendees")[0]["attendee"]
+    assert attendee["attendeeId"] == str(count)
+    assert attendee["badge"]["n"][0] == str(count)
+
+
 @pytest.mark.parametrize(
     ("reply", "code"),
     [
         ({"responseCode": "0", "total": 500, "results": []}, 75),
+        ({"responseCode": "0", "total": "500", "results": []}, 75),
         ({"responseCode": "0", "totalSearchItems": 500, "sectionList": [{"items": []}]}, 75),
         ({"responseCode": "0", "results": [], "cursor": "C"}, 75),
         ({}, 78),
         ({"responseCode": "0", "people": [{"attendeeId": "1"}]}, 78),
         ({"responseCode": "0", "results": ["a"]}, 78),
     ],
-    ids=["total", "sections", "cursor", "nothing", "another key", "not objects"],
+    ids=["total", "total as text", "sections", "cursor", "nothing", "another key", "not objects"],
 )
 def test_a_reply_without_the_records_it_should_have_is_an_error(
     run_tap: TapRunner, reply: dict[str, object], code: int
@@ -179,10 +215,11 @@ def test_every_envelope_is_read(run_tap: TapRunner, reply: dict[str, object]) ->
 
 
 def test_nobody_changed(run_tap: TapRunner) -> None:
-    run = read(run_tap, lambda *_: {"responseCode": "0", "timestamp": "1680309557133"})
+    said = {"responseCode": "0", "event": "e1", "nextId": None, "timestamp": "1680309557133"}
+    run = read(run_tap, lambda *_: said)
     assert run.code == 0, run.log
     assert ids(run) == []
-    assert bookmark(run) == "2023-04-01T00:39:17.133Z"
+    assert bookmark(run) == OLD  # it may be throttling: the next run asks again
 
 
 @pytest.mark.parametrize(
@@ -291,6 +328,18 @@ def test_fewer_records_than_announced_keep_the_bookmark(run_tap: TapRunner) -> N
     assert "1 of 299 records" in run.log
 
 
+def test_a_dump_that_is_cut_off_fails(run_tap: TapRunner) -> None:
+    dump = {"responseCode": "0", "total": "3", "data": [{"exhibitorId": "1"}]}
+    run = read(run_tap, lambda *_: dump, "exhibitors")
+    assert run.code == 75
+    assert "1 of 3 records" in run.errors[0]
+
+
+def test_no_results_are_none_whatever_other_list_there_is(run_tap: TapRunner) -> None:
+    reply = {"responseCode": "0", "results": [], "items": [{"attendeeId": "1"}]}
+    assert ids(read(run_tap, lambda *_: reply)) == []
+
+
 def test_an_empty_list_hides_no_other(run_tap: TapRunner) -> None:
     reply = {"responseCode": "0", "items": [], "sectionList": [{"items": [{"attendeeId": "1"}]}]}
     assert ids(read(run_tap, lambda *_: reply)) == ["1"]
@@ -346,10 +395,11 @@ def test_batch_messages_do_not_pass_stream_maps_by(run_tap: TapRunner, tmp_path:
     ("body", "name"),
     [
         (b'\xef\xbb\xbf{"results":[{"attendeeId":"1","firstname":"A"}]}', "A"),
-        (b'{"results":[{"attendeeId":"1","firstname":"A\\ud83d"}]}', "A?"),
+        (b'{"results":[{"attendeeId":"1","firstname":"A\\ud83d"}]}', "A"),
+        (b'{"results":[{"attendeeId":"1","firstname":"A\\u0000\\\\u0000"}]}', "A\\u0000"),
         (b'{"results":[{"attendeeId":"1","firstname":"Zo\xeb"}]}', "Zo\ufffd"),
     ],
-    ids=["byte order mark", "half a pair", "Latin-1"],
+    ids=["byte order mark", "half a pair", "NUL", "Latin-1"],
 )
 def test_text_that_is_not_quite_right(run_tap: TapRunner, body: bytes, name: str) -> None:
     run = read(run_tap, lambda *_: body)
