@@ -38,8 +38,9 @@ class Attendees(RESTStream):
         yield from response.json()["results"]
 
     def post_process(self, row: dict[str, t.Any], context: t.Any = None) -> dict[str, t.Any]:
-        shaped = self._normalize(row)
+        shaped = self._normalize(row).groups
         return {
+            "event_code": "summit25",
             "_id": shaped["attendee"]["attendeeId"],
             "timestamp": "2023-04-01T00:39:17.133Z",
             "event": {"code": "summit25"},

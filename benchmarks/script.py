@@ -20,8 +20,9 @@ def main(api_url: str) -> None:
         reply = session.get(f"{api_url}/acme/v3/attendee/search", params=params, timeout=60)
         page = orjson.loads(reply.content)
         for raw in page["results"]:
-            shaped = normalize(raw)
+            shaped = normalize(raw).groups
             record = {
+                "event_code": "summit25",
                 "_id": shaped["attendee"]["attendeeId"],
                 "timestamp": "2023-04-01T00:39:17.133Z",
                 "event": {"code": "summit25"},

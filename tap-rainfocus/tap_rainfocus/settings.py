@@ -10,11 +10,16 @@ from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.declarations import ConnectionSettings
 from typing_extensions import override
 
+from tap_rainfocus.schema.session_times import DATE_ORDERS
+from tap_rainfocus.schema.speakers import SpeakerView
+from tap_rainfocus.schema.xdm import EXPERIENCE, SPEAKER
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rainfocus_client.settings.declarations import JSONSchema
 
+_SWITCH = {"type": "boolean", "default": False}
 _NAMES = {"type": "array", "items": {"type": "string"}}
 
 SETTINGS: dict[str, JSONSchema] = {
@@ -25,6 +30,15 @@ SETTINGS: dict[str, JSONSchema] = {
         "description": (
             "Events to read, one after the other; a code may also be several, with commas "
             "between. May be empty when the API profile is bound to one event."
+        ),
+    },
+    "event_names": {
+        "type": "object",
+        "default": {},
+        "additionalProperties": {"type": "string"},
+        "title": "Event names",
+        "description": (
+            "Event code to name: what event.name says where RainFocus does not say it itself."
         ),
     },
     "start_date": {
@@ -64,7 +78,40 @@ SETTINGS: dict[str, JSONSchema] = {
         **_NAMES,
         "default": [],
         "title": "Custom attributes",
-        "description": "Codes, or names, of custom attributes that become fields of their own.",
+        "description": "Codes of custom attributes that become fields of their own.",
+    },
+    "speaker_attributes": {
+        **_SWITCH,
+        "title": "Speaker attributes",
+        "description": (
+            "Whether the custom attributes of speakers come out, in sessions and speakers. They "
+            "may hold private answers from their registration."
+        ),
+    },
+    "unpublished_sessions": {
+        **_SWITCH,
+        "title": "Unpublished sessions",
+        "description": (
+            "Whether a speaker's sessions include those that are not published. The stream "
+            "sessions always does."
+        ),
+    },
+    "date_order": {
+        "type": "string",
+        "enum": [*DATE_ORDERS],
+        "title": "Date order",
+        "description": (
+            "How the site writes dates such as 03/08/2026: dmy or mdy. Not set: a date is read "
+            "only where it has one reading."
+        ),
+    },
+    "activate_version": {
+        **_SWITCH,
+        "title": "Activate version",
+        "description": (
+            "Whether streams that are read in full end with ACTIVATE_VERSION, so that loaders "
+            "drop what is gone from RainFocus; their tables then hold the events of event_codes."
+        ),
     },
     "inbox_url": {
         "type": ["string", "null"],
@@ -94,9 +141,15 @@ class TapSettings(ConnectionSettings):
     start_date: str | None = None
     page_size: int
     endpoints: Mapping[str, Endpoint]
+    event_names: Mapping[str, str]
     custom_attributes: Sequence[str]
+    speaker_attributes: bool
+    unpublished_sessions: bool
+    activate_version: bool
+    date_order: str | None = None
     inbox_url: str | None = field(default=None, repr=False)
     flattening_enabled: bool = False
+    flattening_max_depth: int | None = None
 
     @property
     def events(self) -> list[str]:
@@ -104,6 +157,35 @@ class TapSettings(ConnectionSettings):
         # Meltano hands a,b from a variable on as one code.
         codes = ",".join(self.event_codes).split(",")
         return list(dict.fromkeys(filter(None, map(str.strip, codes))))
+
+    @property
+    def speaker_view(self) -> SpeakerView:
+        """What is shown of speakers."""
+        return SpeakerView(self.speaker_attributes, self.unpublished_sessions)
+
+    def check_attributes(self) -> None:
+        """Check that every custom attribute can be a column of its own.
+
+        Raises:
+            SettingsError: Two names differ in case alone: most databases take them for one.
+        """
+        taken = {
+            field.name.casefold(): f"the field {group.name}.{field.name}"
+            for group in (*EXPERIENCE, SPEAKER)
+            for field in group.fields
+            if group.has_attributes
+        }
+        names = {field.name for group in (*EXPERIENCE, SPEAKER) for field in group.fields}
+        for code in dict.fromkeys(self.custom_attributes):
+            if code in names:
+                continue
+            if other := taken.get(code.casefold()):
+                msg = (
+                    f"Setting custom_attributes names {code}, which differs from {other} in case "
+                    "alone: most loaders take them for one column. Leave it out: attributes has it."
+                )
+                raise SettingsError(msg)
+            taken[code.casefold()] = code
 
     @property
     @override
@@ -125,6 +207,9 @@ class TapSettings(ConnectionSettings):
         except ValueError as error:
             msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
             raise SettingsError(msg) from error
+        if self.flattening_enabled and self.flattening_max_depth is None:
+            msg = "Setting flattening_max_depth is missing: give 1 for a column per field."
+            raise SettingsError(msg)
         if any(self.event_codes) and not self.events:
             msg = "Setting event_codes names no event: give codes, or leave it out."
             raise SettingsError(msg)

@@ -8,8 +8,10 @@ import sys
 import typing as t
 from collections import Counter
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import click
+from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, SettingsError
 from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.declarations import settings_schema
@@ -26,14 +28,15 @@ from tap_rainfocus.api.client import RainFocusClient
 from tap_rainfocus.api.pagination import Downloader
 from tap_rainfocus.api.shared_downloads import SharedDownloads
 from tap_rainfocus.settings import SETTINGS, TapSettings
-from tap_rainfocus.streams.base import RainFocusStream
+from tap_rainfocus.streams.bookmarks import check_state, drop_bookmarks_of_others
 from tap_rainfocus.streams.connection_test import try_streams
 from tap_rainfocus.streams.entities import STREAMS
 from tap_rainfocus.streams.experience_events import ExperienceEvents
+from tap_rainfocus.streams.polled import RainFocusStream
 from tap_rainfocus.streams.writer import EveryState, PageWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import FrameType
 
     from rainfocus_client.singer.plugin import GivenSettings
@@ -100,13 +103,20 @@ class TapRainFocus(RainFocusPlugin, Tap):
         _check_names("stream_maps", mapped_streams(self.config), streams)
         self._check_selection()
         if not self._selected:
-            self.logger.warning("No stream is selected: nothing to do.")
+            msg = "No stream is selected: select some in the catalog, or run without one."
+            raise SettingsError(msg)
+        others = drop_bookmarks_of_others(self.state, self.source) if self._asking else []
+        for name in others:
+            self.logger.warning(
+                "The bookmark of stream %s is of another org or host: it is read anew.", name
+            )
         self.report.numbers = self.numbers
         if is_test:
             try_streams(self._selected, self.logger)
             return
         for stream in self._selected:
             stream.check()
+            stream.tell_long_columns()
         gc.freeze()  # what is there now stays: the collector need not look at it again
         try:
             self._sync()
@@ -118,6 +128,8 @@ class TapRainFocus(RainFocusPlugin, Tap):
         try:
             self.sync_all()
         finally:
+            for stream in self._selected:
+                stream.tell_what_is_missing()
             self.logger.info("%s", self.summary(), extra=self.report.fields())
 
     @classmethod
@@ -131,13 +143,13 @@ class TapRainFocus(RainFocusPlugin, Tap):
 
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
-        if state and not _has_bookmarks(state):
-            msg = "The state has no bookmarks: give the last line that the loader printed."
-            raise SettingsError(msg)
+        if state:
+            check_state(state)
         super().load_state(state)
 
     @override
     def discover_streams(self) -> Sequence[TapStream]:
+        self.settings.check_attributes()
         events = ExperienceEvents(self)
         if not self.settings.connects:
             return [events]
@@ -148,6 +160,12 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def state_writer(self) -> t.Any:
         """What writes the state of the streams."""
         return EveryState(self.message_writer, self.report.state_written)
+
+    @cached_property
+    def source(self) -> str:
+        """Where the bookmarks of polled streams are of: host and org."""
+        host = urlsplit(Connection.from_settings(self.settings).api_url).netloc.lower()
+        return f"{host}/{self.settings.org_id}"
 
     @cached_property
     def downloader(self) -> Downloader:
@@ -172,10 +190,17 @@ class TapRainFocus(RainFocusPlugin, Tap):
             "events": self.settings.events,
             "streams": {stream.name: {"read": stream.records_read} for stream in self._selected},
             "reasons": [
-                {"stream": stream, "outcome": "refused", "reason": reason, "count": count}
-                for (stream, reason), count in self._refusals.items()
+                {"stream": stream, "outcome": outcome, "reason": reason, "count": count}
+                for stream, outcome, reason, count in self._reasons()
             ],
         }
+
+    def _reasons(self) -> Iterator[tuple[str, str, str, int]]:
+        for (stream, reason), count in self._refusals.items():
+            yield stream, "refused", reason, count
+        for source in self._selected:
+            for field, count in source.unread.items():
+                yield source.name, "unread", field, count
 
     def summary(self) -> str:
         """What was read, for people."""
@@ -278,14 +303,3 @@ def _read_catalog(content: bytes) -> Catalog:
         pass
     msg = "--catalog is not a Singer catalog: make one with --discover."
     raise SettingsError(msg)
-
-
-def _has_bookmarks(state: dict[str, t.Any]) -> bool:
-    try:
-        return all(
-            "event" in partition["context"]
-            for bookmark in state["bookmarks"].values()
-            for partition in bookmark.get("partitions", [])
-        )
-    except (AttributeError, KeyError, TypeError):
-        return False

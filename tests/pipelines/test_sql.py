@@ -11,6 +11,7 @@ import typing as t
 from datetime import datetime
 
 import pytest
+from rainfocus_sandbox.faults.faults import Fault
 from rainfocus_sandbox.testing import running
 
 if t.TYPE_CHECKING:
@@ -35,6 +36,9 @@ STREAMS = {
     "speakers": "speaker__speakerId",
 }
 
+EVENTS = ("summit25", "summit26")
+"""Both in one table; an attendee is in both of them."""
+
 Row: t.TypeAlias = dict[str, t.Any]
 Columns: t.TypeAlias = dict[str, dict[str, t.Any]]
 
@@ -49,7 +53,7 @@ def extract(
         "api_url": sandbox.api_url,
         "client_id": sandbox.client_id,
         "client_secret": sandbox.client_secret,
-        "event_codes": ["summit25"],
+        "event_codes": list(EVENTS),
     }
     (folder / "tap.json").write_text(json.dumps(settings | more))
     command = [sys.executable, "-m", "tap_rainfocus", "--config", str(folder / "tap.json")]
@@ -85,7 +89,7 @@ def load(loader: tuple[str, str], messages: Path, settings: dict[str, t.Any]) ->
     return done.stdout.splitlines()[-1]
 
 
-def load_postgres(postgres: Postgres, schema: str, messages: Path) -> str:
+def load_postgres(postgres: Postgres, schema: str, messages: Path, **more: object) -> str:
     settings = {
         "host": postgres.host,
         "port": postgres.port,
@@ -94,7 +98,7 @@ def load_postgres(postgres: Postgres, schema: str, messages: Path) -> str:
         "database": postgres.database,
         "default_target_schema": schema,
     }
-    return load(POSTGRES, messages, settings)
+    return load(POSTGRES, messages, settings | more)
 
 
 def records(messages: Path) -> dict[str, list[Row]]:
@@ -144,10 +148,16 @@ def read_cell(text: str, about: dict[str, t.Any]) -> t.Any:
     return int(text) if "integer" in about["type"] else text
 
 
-def by_key(rows: list[Row], columns: Columns) -> dict[str, Row]:
+def counts(sandbox: RunningSandbox) -> dict[str, int]:
+    """How many records each stream has in all events."""
+    found = sandbox.store.counts()
+    return {stream: sum(found[event][stream] for event in EVENTS) for stream in STREAMS}
+
+
+def by_key(rows: list[Row], columns: Columns) -> dict[tuple[str, str], Row]:
     """The rows by their key; the time of the download is another one in every run."""
     return {
-        row["_id"]: {
+        (row["event_code"], row["_id"]): {
             column: regular(row[column], about)
             for column, about in columns.items()
             if column != "timestamp"
@@ -171,6 +181,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
         # A field that only this customer's profile maps: a table has no column for it.
         somebody = sandbox.store.attendees("summit25")[0]["attendeeId"]
         sandbox.store.touch("summit25", somebody, fieldNobodyKnows="blue")
+        again = sandbox.store.attendees("summit26")[0]["attendeeId"]
+        sandbox.store.touch("summit26", again, attendeeId=somebody, createDate="soon")
         yield sandbox
 
 
@@ -227,14 +239,56 @@ def test_postgres_has_a_column_per_field(
         "ON attrelid = indrelid AND attnum = ANY (indkey) "
         f"WHERE indisprimary AND indrelid = 'rainfocus.{stream}'::regclass"
     )
-    assert keys == [{"attname": "_id"}]
+    assert {key["attname"] for key in keys} == {"event_code", "_id"}
 
     rows = postgres.rows(f"SELECT * FROM rainfocus.{stream}")
-    assert len(rows) == sandbox.store.counts()["summit25"][stream]
+    assert len(rows) == counts(sandbox)[stream]
     assert all(row[STREAMS[stream]] == row["_id"] for row in rows)
     assert all(row["timestamp"] for row in rows)
     plain = [flat(record, columns[stream]) for record in expected[stream]]
     assert by_key(rows, columns[stream]) == by_key(plain, columns[stream])
+
+
+def test_postgres_keeps_groups_as_they_are(
+    postgres: Postgres, tmp_path: Path, sandbox: RunningSandbox
+) -> None:
+    messages = extract(tmp_path / "run", sandbox, {})
+    for _ in range(2):
+        load_postgres(postgres, "nested", messages)
+    for stream, read in records(messages).items():
+        groups = [name for name, value in read[0].items() if isinstance(value, dict)]
+        columns = ["event_code", "_id", "_unread", *groups]
+        rows = postgres.rows(f"SELECT {', '.join(columns)} FROM nested.{stream}")
+        assert len(rows) == counts(sandbox)[stream]
+        kept = {(row["event_code"], row["_id"]): row for row in rows}
+        assert kept == {
+            (one["event_code"], one["_id"]): {name: one[name] for name in columns} for one in read
+        }
+
+
+@pytest.mark.parametrize("how", ["marked", "deleted"])
+def test_postgres_drops_what_is_gone_once_all_came_whole(
+    postgres: Postgres, tmp_path: Path, how: str
+) -> None:
+    def run(name: str) -> tuple[int, int]:
+        """Extract and load; the sessions that are there, and those that are marked as gone."""
+        messages = extract(tmp_path / name, conference, FLAT | {"activate_version": True})
+        load_postgres(postgres, how, messages, hard_delete=how == "deleted")
+        rows = postgres.rows(f"SELECT * FROM {how}.sessions")
+        return len(rows), sum(bool(row.get("_sdc_deleted_at")) for row in rows)
+
+    with running(tmp_path / "rainfocus.db") as conference:
+        before, _ = run("first")
+        with conference.store.transaction() as database:
+            database.execute(
+                "DELETE FROM record WHERE position = (SELECT min(position) FROM record "
+                "WHERE event = 'summit25' AND entity = 'session')"
+            )
+        conference.faults.add(
+            Fault("refuse_200", call="entityDataDump/session", skip=1, times=2, code="124")
+        )
+        assert run("one_event_denied") == (before, 0)
+        assert run("whole") == ((before - 1, 0) if how == "deleted" else (before, 1))
 
 
 def test_postgres_can_be_asked_by_field(
@@ -268,14 +322,15 @@ def test_postgres_updates_what_it_has(
         )
         second = extract(tmp_path / "second", sandbox, FLAT, state=state)
         load_postgres(postgres, "twice", second)
-        counts = sandbox.store.counts()["summit25"]
+        now = counts(sandbox)
 
     assert {record["_id"] for record in records(second)["attendees"]} == {changed["_id"], new}
     for stream in STREAMS:
         [found] = postgres.rows(
-            f"SELECT count(*) AS rows, count(DISTINCT _id) AS keys FROM twice.{stream}"
+            "SELECT count(*) AS rows, count(DISTINCT (event_code, _id)) AS keys "
+            f"FROM twice.{stream}"
         )
-        assert found == {"rows": counts[stream], "keys": counts[stream]}
+        assert found == {"rows": now[stream], "keys": now[stream]}
         assert tables(postgres, "twice")[stream].keys() == columns[stream].keys()
     titles = {
         row["_id"]: row["attendee__jobtitle"]
@@ -302,6 +357,6 @@ def test_csv_has_a_column_per_field(
                 for row in reader
             ]
         assert reader.fieldnames == list(columns[stream])
-        assert len(rows) == sandbox.store.counts()["summit25"][stream]
+        assert len(rows) == counts(sandbox)[stream]
         plain = [flat(record, columns[stream]) for record in expected[stream]]
         assert by_key(rows, columns[stream]) == by_key(plain, columns[stream])

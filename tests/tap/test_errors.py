@@ -197,9 +197,21 @@ def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> N
 
 def test_a_setting_that_is_like_no_other_is_told(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"colour": 5}, select=[])
-    assert run.code == 0
     assert "Setting colour is not known and has no effect" in run.log
-    assert "No stream is selected" in run.log
+
+
+def test_a_run_of_no_stream_fails(run_tap: TapRunner, settings: Settings) -> None:
+    for arguments in ([], ["--test"]):
+        run = run_tap(settings, *arguments, select=[])
+        assert run.code == 78
+        assert "No stream is selected" in run.errors[0]
+        assert run.output == ""
+
+
+def test_flattening_needs_a_depth(run_tap: TapRunner, settings: Settings) -> None:
+    run = run_tap(settings | {"flattening_enabled": True})
+    assert run.code == 78
+    assert "Setting flattening_max_depth is missing: give 1" in run.errors[0]
 
 
 def test_a_map_for_a_stream_that_does_not_exist(run_tap: TapRunner, settings: Settings) -> None:

@@ -49,12 +49,14 @@ class Page:
         cursor: What to send for the next page; None at the end.
         clock: The server's clock, RFC 3339 in UTC, where the reply tells it.
         total: How many records the whole download has, where the reply tells it, else 0.
+        event: The code of the event that the records are of, where the reply tells it.
     """
 
     records: list[Record]
     cursor: Cursor | None
     clock: str | None
     total: int = 0
+    event: str | None = None
 
     @classmethod
     def from_reply(
@@ -86,7 +88,9 @@ class Page:
                 "throttling: try again later, or set requests_per_second."
             )
             raise RetriableError(msg)
-        return cls(records, cursor, _clock(body, headers), total)
+        event = body.get("event")
+        code = event if isinstance(event, str) and event else None
+        return cls(records, cursor, _clock(body, headers), total, code)
 
 
 def guess_cursor(content: bytes) -> Cursor | None:

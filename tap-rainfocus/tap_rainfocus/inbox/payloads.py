@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from functools import reduce
 
 import orjson
 from rainfocus_client.lenient_json import parse_storable
 
 from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema.unread import is_writable
 from tap_rainfocus.schema.values import read_text
 
 Payload: t.TypeAlias = dict[str, t.Any]
@@ -28,23 +28,17 @@ GROUP_FIELDS = {
 
 LONGEST_KEY = 100
 
-LEVELS_AROUND = 8
-"""Levels that a payload must leave to those who put it into records and messages."""
-
 
 def parse_push(body: bytes | str) -> object:
     """The value of a body, which has to be UTF-8.
 
     Raises:
-        ValueError: It is not JSON, or could not be written again: nested too deeply, or a number
-            too large.
+        ValueError: It is not JSON, or is nested too deep to be written again.
     """
-    try:
-        value = parse_storable(body.decode() if isinstance(body, bytes) else body)
-        orjson.dumps(reduce(lambda inner, _: [inner], range(LEVELS_AROUND), value))
-    except (RecursionError, TypeError) as error:
-        msg = "nested too deeply, or a number too large"
-        raise ValueError(msg) from error
+    value = parse_storable(body.decode() if isinstance(body, bytes) else body)
+    if not is_writable(value):
+        msg = "it is nested too deep"
+        raise ValueError(msg)
     return value
 
 

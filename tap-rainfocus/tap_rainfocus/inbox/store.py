@@ -11,7 +11,7 @@ from rainfocus_client.errors import SettingsError
 from rainfocus_client.storage.database import Database
 
 from tap_rainfocus.inbox.models import InboxRow, Kept, Message
-from tap_rainfocus.inbox.tables import ROWS, SEQUENCE, TABLES
+from tap_rainfocus.inbox.tables import IDENTITY, ROWS, SEQUENCE, TABLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,8 @@ class Inbox:
 
         Args:
             url: SQLAlchemy URL.
-            may_be_new: Whether a file of SQLite is made where there is none.
+            may_be_new: Whether a file of SQLite, and tables that are missing, are made; without
+                it the rows are enough, and who may only read can.
 
         Raises:
             SettingsError: The inbox cannot be used.
@@ -76,7 +77,8 @@ class Inbox:
             self.close()
             msg = "The database of inbox_url is not in UTF8: make one that is."
             raise SettingsError(msg)
-        self._database.create(TABLES)
+        if may_be_new or not self._database.has(ROWS):
+            self._database.create(TABLES)
 
     def append(self, messages: list[Message]) -> list[Kept]:
         """Keep the messages, in one transaction that is on disk on return.
@@ -111,6 +113,19 @@ class Inbox:
         """
         return self._database.read(
             lambda connection: connection.scalar(sa.select(SEQUENCE.c.last)) or 0
+        )
+
+    def identity(self) -> str | None:
+        """What tells this inbox from all others; None in one that only versions before wrote to.
+
+        Raises:
+            SettingsError: The database cannot be used.
+            StorageError: The inbox cannot be read.
+        """
+        if not self._database.has(IDENTITY):
+            return None
+        return self._database.read(
+            lambda connection: connection.scalar(sa.select(IDENTITY.c.identity))
         )
 
     def counts(self) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import sqlalchemy as sa
 
 TABLES = sa.MetaData()
@@ -28,7 +30,19 @@ SEQUENCE = sa.Table(
     sa.Column("last", _NUMBER, nullable=False),
 )
 
+IDENTITY = sa.Table(
+    "rainfocus_inbox_identity",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("identity", sa.String(32), nullable=False),
+)
+
 
 @sa.event.listens_for(SEQUENCE, "after_create")
 def _begin_at_zero(_: sa.Table, connection: sa.Connection, **__: object) -> None:
     connection.execute(sa.insert(SEQUENCE), {"id": 1, "last": 0})
+
+
+@sa.event.listens_for(IDENTITY, "after_create")
+def _make_one(_: sa.Table, connection: sa.Connection, **__: object) -> None:
+    connection.execute(sa.insert(IDENTITY), {"id": 1, "identity": uuid4().hex})

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
+from itertools import chain, count
 
+from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.values import read_attributes, read_choices, read_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_rainfocus.schema.xdm import Group
+    from tap_rainfocus.schema.xdm import Field, Group
 
 Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
 
+_ATTRIBUTES = "attributes"
 
-_GENERIC = frozenset({"attributes", "code", "description", "externalid", "name", "status", "url"})
+_GENERIC = frozenset(
+    {"attributes", "code", "description", "externalid", "id", "name", "status", "url"}
+)
 """Names that mean nothing without their group."""
 
 
-_NOWHERE = "\0"
-"""The group of what is left out; no group is called that."""
+class Shaped(t.NamedTuple):
+    """What a record comes to.
+
+    Attributes:
+        groups: Its groups; null and empty values are left out, and what cannot be read is null.
+        unread: What cannot be read, as it came: dotted field → value. A second spelling of a
+            field is numbered.
+    """
+
+    groups: Groups
+    unread: dict[str, object]
 
 
 class Destination(t.NamedTuple):
@@ -44,82 +59,84 @@ class Normalizer:
     """Reads records of one stream, by the declarations of its groups.
 
     A key is known by its letters and digits alone, with or without the name of its group in
-    front. What no group knows goes to the first group under its own name. A first group without
-    a name is the record itself; then a key of another group is known only with that in front.
+    front. What no group knows goes to the first group under its own name, if that is open. A
+    first group without a name is the record itself; then a key of another group is known only
+    with that in front.
+
+    Attributes:
+        left_out: The fields, dotted, that no group knows and that had no open one to go to.
     """
 
-    def __init__(
-        self,
-        groups: tuple[Group, ...],
-        attribute_codes: tuple[str, ...] = (),
-        warn: Callable[[str], None] = lambda _: None,
-        leave_out: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, groups: tuple[Group, ...], attribute_codes: tuple[str, ...] = ()) -> None:
         """Prepare for these groups.
 
         Args:
             groups: The stream's groups; the first one is the record's own.
             attribute_codes: Custom attributes that are fields of their own, where a group has
                 them as such.
-            warn: Called once for every field that held a value which could not be read.
-            leave_out: Called once for every field that no group knows, which is then left out;
-                without it such fields are passed through.
         """
+        self.left_out: set[str] = set()
         self._main = groups[0].name
         self._known = self._index(groups)
-        self._promoted = {
-            group.name: codes
+        self._attributes = [
+            attributes
             for group in groups
-            if (codes := _promoted(group, frozenset(attribute_codes)))
-        }
-        self._warn = warn
-        self._leave_out = leave_out
-        self._warned: set[str] = set()
-        # How each key was found to be read, per group it stands in; "" is the record itself.
+            if (attributes := _Attributes.of(group, frozenset(attribute_codes)))
+        ]
         self._groups = {group.name for group in groups}
-        self._destinations: dict[str, dict[str, Destination]] = {
+        self._open = {group.name for group in groups if group.is_open}
+        self._whole = {g.name for g in groups if not any(field.is_hidden for field in g.fields)}
+        # A key of the record itself may belong to any group, whatever it is called.
+        (self._open.add if len(self._open) == len(groups) else self._open.discard)("")
+        # How each key was found to be read, per group it stands in; "" is the record itself.
+        self._destinations: dict[str, dict[str, Destination | None]] = {
             within: {} for within in ("", *self._groups)
         }
 
-    def __call__(self, raw: Mapping[str, t.Any]) -> Groups:
-        """The record's groups; null and empty values are left out.
-
-        A value that cannot be read becomes null.
-        """
-        shaped: Groups = {self._main: {}}
+    def __call__(self, raw: Mapping[str, t.Any]) -> Shaped:
+        """Read a record."""
+        shaped = Shaped({self._main: {}}, {})
         self._read(raw, shaped, "")
-        shaped.pop(_NOWHERE, None)
-        for name, codes in self._promoted.items():
-            if name in shaped:
-                _promote(shaped[name], codes)
+        for attributes in self._attributes:
+            attributes.settle(shaped)
         return shaped
 
-    def _read(self, raw: Mapping[str, t.Any], shaped: Groups, within: str) -> None:
+    def _read(self, raw: Mapping[str, t.Any], shaped: Shaped, within: str) -> None:
+        groups = shaped.groups
         destinations = self._destinations[within]
         for key, value in raw.items():
             if value is None or value == "":
                 continue
-            destination = destinations.get(key)
-            if destination is None:
+            try:
+                destination = destinations[key]
+            except KeyError:
                 destination = destinations[key] = self._find(within, key)
+            if destination is None:
+                continue
             group_name, name, read, is_text, _ = destination
             if name is None:
-                if isinstance(value, dict):
-                    self._read(value, shaped, group_name)
-                    continue
-                group_name, name = within or self._main, key
+                self._read_group(value, shaped, group_name)
+                continue
             regular = value
             if read is not None and not (is_text and type(value) is str):
                 try:
                     regular = read(value)
                 except (ValueError, TypeError):  # the latter: nested too deep for JSON
-                    self._tell(group_name, name)
+                    _keep(shaped.unread, _path(group_name, name), value)
                     regular = None
-            group = shaped.get(group_name)
+            group = groups.get(group_name)
             if group is None:
-                group = shaped[group_name] = {}
+                group = groups[group_name] = {}
             if group.setdefault(name, regular) is not regular:
                 self._join(raw, within, key, regular, group)
+
+    def _read_group(self, value: object, shaped: Shaped, name: str) -> None:
+        if isinstance(value, dict):
+            self._read(value, shaped, name)
+        elif name in self._whole:
+            _keep(shaped.unread, name, value)
+        else:
+            self.left_out.add(name)
 
     def _join(
         self,
@@ -135,7 +152,7 @@ class Normalizer:
         name it came with. Lists of custom attributes become one.
         """
         destinations = self._destinations[within]
-        destination = destinations[key]
+        destination = t.cast("Destination", destinations[key])
         name = destination.name or key
         first = group[name]
         if first is None:
@@ -150,86 +167,121 @@ class Normalizer:
             worse = (
                 other
                 for other, found in destinations.items()
-                if found.rank > destination.rank
+                if found
+                and found.rank > destination.rank
                 and found[:2] == destination[:2]
                 and _regular(found, raw.get(other)) == first
             )
             if (other := next(worse, None)) is not None:
                 group[name] = regular
                 key = other
-            if self._leave_out is None:
+            if {within, destination.group} <= self._open:
                 group.setdefault(key, raw[key])
+            else:
+                self.left_out.add(_path(destination.group, key))
 
-    def _find(self, within: str, key: str) -> Destination:
+    def _find(self, within: str, key: str) -> Destination | None:
         if key and not within and key in self._groups:
             return Destination(key, None, None)
         letters = fold_key(key).removeprefix(within)
-        found = self._known.get((within, letters)) if letters else None
-        if found is None:
-            return self._unknown(within or self._main, key)
-        return found._replace(rank=0) if key == found.name else found
-
-    def _unknown(self, group: str, key: str) -> Destination:
-        if self._leave_out is None:
-            return Destination(group, key, None)
-        self._leave_out(_path(group, key))
-        return Destination(_NOWHERE, key, None)
-
-    def _tell(self, group: str, name: str) -> None:
-        field = _path(group, name)
-        if field not in self._warned:
-            self._warned.add(field)
-            self._warn(field)
+        if letters and (within, letters) in self._known:
+            found = self._known[within, letters]
+            return found._replace(rank=0) if found and key == found.name else found
+        if within in self._open:
+            return Destination(within or self._main, key, None)
+        self.left_out.add(_path(within or self._main, key))
+        return None
 
     @staticmethod
-    def _index(groups: tuple[Group, ...]) -> dict[tuple[str, str], Destination]:
-        known: dict[tuple[str, str], Destination] = {}
-        flat: dict[str, list[Destination]] = {}
+    def _index(groups: tuple[Group, ...]) -> dict[tuple[str, str], Destination | None]:
+        """The destinations by where a key stands and its letters; None for hidden fields."""
+        known: dict[tuple[str, str], Destination | None] = {}
+        flat: dict[str, list[tuple[str, Destination | None]]] = {}
         for group in groups:
             for field in group.fields:
                 for name in (field.name, *field.aliases):
                     letters = fold_key(name)
-                    destination = Destination(
-                        group.name,
-                        field.name,
-                        field.kind.read,
-                        is_text=field.kind.read is read_text,
-                        rank=1 if name is field.name else 2,
+                    destination = (
+                        None
+                        if _is_unwanted(group, field)
+                        else Destination(
+                            group.name,
+                            field.name,
+                            field.kind.read,
+                            is_text=field.kind.read is read_text,
+                            rank=1 if name is field.name else 2,
+                        )
                     )
                     own = letters.removeprefix(group.name)
                     known.setdefault((group.name, own), destination)
                     known.setdefault(("", group.name + own), destination)
                     if group is groups[0] or (groups[0].name and letters not in _GENERIC):
-                        flat.setdefault(letters, []).append(destination)
-        for letters, (first, *others) in flat.items():
-            if not others or first.group == groups[0].name:
-                known["", letters] = first
+                        flat.setdefault(letters, []).append((group.name, destination))
+        for letters, ((group_name, destination), *others) in flat.items():
+            if not others or group_name == groups[0].name:
+                known["", letters] = destination
         return known
+
+
+def _keep(unread: dict[str, object], field: str, value: object) -> None:
+    numbered = (f"{field} {number}" for number in count(2))
+    unread[next(name for name in chain([field], numbered) if name not in unread)] = value
 
 
 def _path(group: str, name: str) -> str:
     return f"{group}.{name}" if group else name
 
 
-def _promoted(group: Group, codes: frozenset[str]) -> tuple[str, ...]:
-    """Those of the custom attributes that the group has as fields of their own."""
-    return tuple(
-        field.name
-        for field in group.fields
-        if field.kind.read is read_choices and field.name in codes
+@dataclass(frozen=True, slots=True)
+class _Attributes:
+    """What is to be done with the custom attributes of a group once it is read."""
+
+    group: str
+    promoted: tuple[str, ...]
+    removed: frozenset[str]
+    is_hidden: bool
+
+    @classmethod
+    def of(cls, group: Group, codes: frozenset[str]) -> _Attributes | None:
+        """For a group, if there is anything to be done."""
+        fields = [f for f in group.fields if f.kind.read is read_choices and f.name in codes]
+        if not fields:
+            return None
+        return cls(
+            group.name,
+            tuple(field.name for field in fields if not field.is_hidden),
+            frozenset(field.name for field in fields if field.is_hidden),
+            any(field.name == _ATTRIBUTES and field.is_hidden for field in group.fields),
+        )
+
+    def settle(self, shaped: Shaped) -> None:
+        """Make fields of those that are to be some, and take out what is hidden."""
+        group = shaped.groups.get(self.group)
+        if group is None:
+            return
+        attributes = group.get(_ATTRIBUTES) or []
+        for code in self.promoted:
+            found = [
+                entry["value"]
+                for entry in attributes
+                if entry["code"] == code and entry["value"] is not None
+            ]
+            if found and group.get(code) is None:
+                group[code] = "; ".join(found)
+        if self.is_hidden:
+            group.pop(_ATTRIBUTES, None)
+            shaped.unread.pop(f"{self.group}.{_ATTRIBUTES}", None)
+        elif self.removed and attributes:
+            group[_ATTRIBUTES] = [e for e in attributes if e["code"] not in self.removed]
+
+
+def _is_unwanted(group: Group, field: Field) -> bool:
+    """Whether nothing is to be read of a field; hidden attributes may hold others that are not."""
+    if field.name != _ATTRIBUTES:
+        return field.is_hidden
+    return field.is_hidden and not any(
+        other.kind.read is read_choices and not other.is_hidden for other in group.fields
     )
-
-
-def _promote(group: dict[str, t.Any], codes: tuple[str, ...]) -> None:
-    attributes = group.get("attributes") or []
-    for code in codes:
-        found = [
-            entry["value"]
-            for entry in attributes
-            if code in {entry["code"], entry["name"]} and entry["value"] is not None
-        ]
-        if found and group.get(code) is None:
-            group[code] = "; ".join(found)
 
 
 def _regular(destination: Destination, value: object) -> object:
@@ -237,8 +289,3 @@ def _regular(destination: Destination, value: object) -> object:
         return destination.read(value) if destination.read else value
     except (ValueError, TypeError):
         return None
-
-
-def fold_key(key: str) -> str:
-    """The letters and digits of a key, in lower case."""
-    return "".join(filter(str.isalnum, key.casefold()))

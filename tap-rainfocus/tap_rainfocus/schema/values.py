@@ -19,6 +19,9 @@ _BOOLEANS: dict[object, bool] = {
 _REGULAR_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _EPOCH_MS = re.compile(r"\d{11,14}")
 
+_NO_SEATS = frozenset({0, 50_000})
+"""What catalogues were captured with where seats are unknown (0) or without limit."""
+
 MAX_INTEGER = 2**53 - 1
 """The largest integer that survives every JSON reader."""
 
@@ -62,6 +65,14 @@ def read_integer(value: object) -> int:
     return int(number)
 
 
+def read_seats(value: object) -> int:
+    """A number of seats; what only looks like one cannot be read."""
+    number = read_integer(value)
+    if number in _NO_SEATS:
+        raise ValueError
+    return number
+
+
 def read_moment(value: object) -> str:
     """A moment as RFC 3339 in UTC with milliseconds; without a zone it is taken as UTC."""
     if isinstance(value, str) and _REGULAR_MOMENT.fullmatch(value):
@@ -89,6 +100,17 @@ def read_local_time(value: object) -> str:
 def read_list(value: object) -> list[t.Any]:
     """A list as it came; a single value becomes a list of one."""
     return value if isinstance(value, list) else [value]
+
+
+def read_texts(value: object) -> list[str]:
+    """A list of text, without holes; a single text becomes a list of one."""
+    return [read_text(item) for item in read_list(value) if item is not None]
+
+
+def read_objects(value: object) -> list[dict[str, t.Any]]:
+    """A list of objects as they came, without holes; what is none becomes one with a `value`."""
+    items = (item for item in read_list(value) if item is not None)
+    return [item if isinstance(item, dict) else {"value": item} for item in items]
 
 
 def read_attributes(value: object) -> list[dict[str, str | None]]:

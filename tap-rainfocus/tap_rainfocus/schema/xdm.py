@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from tap_rainfocus.schema import values
+from tap_rainfocus.schema import unread, values
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,13 @@ INTEGER = Kind({"type": ["integer", "null"]}, values.read_integer)
 MOMENT = Kind({"type": ["string", "null"], "format": "date-time"}, values.read_moment)
 LOCAL_TIME = Kind({"type": ["string", "null"]}, values.read_local_time)
 CHOICES = Kind({"type": ["string", "null"]}, values.read_choices)
-LIST = Kind({"type": ["array", "null"], "items": {}}, values.read_list)
+SEATS = Kind({"type": ["integer", "null"]}, values.read_seats)
+TEXTS = Kind({"type": ["array", "null"], "items": {"type": ["string"]}}, values.read_texts)
+_OBJECTS = {
+    "type": ["array", "null"],
+    "items": {"type": ["object"], "properties": {}, "additionalProperties": True},
+}
+OBJECTS = Kind(_OBJECTS, values.read_objects)
 ATTRIBUTES = Kind(
     {
         "type": ["array", "null"],
@@ -63,7 +69,8 @@ class Field:
     """One field of a group.
 
     `aliases` are other names under which RainFocus sends it, beyond those that differ only in
-    case, spaces and underscores, or by the group's name in front.
+    case, spaces and underscores, or by the group's name in front. One that is hidden is known,
+    and does not come out.
     """
 
     name: str
@@ -71,6 +78,7 @@ class Field:
     description: str
     source: str
     aliases: tuple[str, ...] = ()
+    is_hidden: bool = False
 
     @property
     def schema(self) -> JSONSchema:
@@ -80,11 +88,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of fields, an object in the record."""
+    """A group of fields, an object in the record.
+
+    One that is open has room for what else a profile maps.
+    """
 
     name: str
     description: str
     fields: tuple[Field, ...]
+    is_open: bool = True
 
     @property
     def id_field(self) -> str:
@@ -92,12 +104,18 @@ class Group:
         return f"{self.name}Id"
 
     @property
+    def has_attributes(self) -> bool:
+        """Whether custom attributes of the group come out."""
+        return any(field.name == "attributes" and not field.is_hidden for field in self.fields)
+
+    @property
     def schema(self) -> JSONSchema:
-        """The group's JSON schema; it is open for what else a profile maps."""
+        """The group's JSON schema, without hidden fields."""
+        shown = (field for field in self.fields if not field.is_hidden)
         return {
             "type": ["object", "null"],
             "description": self.description,
-            "properties": {field.name: field.schema for field in self.fields},
+            "properties": {field.name: field.schema for field in shown},
             "additionalProperties": True,
         }
 
@@ -105,10 +123,26 @@ class Group:
         """The group with just these fields."""
         return replace(self, fields=tuple(field for field in self.fields if field.name in names))
 
+    def hiding(self, names: t.Collection[str]) -> Group:
+        """The group with these fields hidden."""
+        hidden = (
+            replace(field, is_hidden=True) if field.name in names else field
+            for field in self.fields
+        )
+        return replace(self, fields=tuple(hidden))
+
+    def reading(self, name: str, read: Callable[[object], t.Any]) -> Group:
+        """The group with a field, if it has it, that is read in another way."""
+        fields = (
+            replace(field, kind=replace(field.kind, read=read)) if field.name == name else field
+            for field in self.fields
+        )
+        return replace(self, fields=tuple(fields))
+
     def with_attributes(self, codes: t.Iterable[str]) -> Group:
         """The group with these custom attributes, if it has any, as fields of their own."""
         known = {field.name for field in self.fields}
-        if "attributes" not in known:
+        if not self.has_attributes:
             return self
         promoted = tuple(
             Field(
@@ -138,7 +172,7 @@ ATTENDEE = Group(
     "Somebody registered, or known, in the event.",
     (
         Field("registered", YES_NO, "Whether the attendee is registered: Yes or No.", AEP, ("isRegistered",)),
-        Field("attendeeId", TEXT, "RainFocus id of the attendee.", AEP),
+        Field("attendeeId", TEXT, "RainFocus id of the attendee.", AEP, ("id",)),
         Field("externalId", TEXT, "Id of the attendee in another system.", AEP),
         Field("clientId", TEXT, "Single sign-on id; not the OAuth client ID.", AEP),
         Field("email", TEXT, "E-mail address.", AEP),
@@ -170,7 +204,7 @@ EXHIBITOR = Group(
     "exhibitor",
     "A company that exhibits.",
     (
-        Field("exhibitorId", TEXT, "RainFocus id of the exhibitor.", AEP),
+        Field("exhibitorId", TEXT, "RainFocus id of the exhibitor.", AEP, ("id",)),
         Field("externalId", TEXT, "Id of the exhibitor in another system.", AEP),
         Field("name", TEXT, "Name.", AEP),
         Field("code", TEXT, "Code.", DUMP),
@@ -178,7 +212,7 @@ EXHIBITOR = Group(
         Field("published", BOOLEAN, "Whether the exhibitor is shown in the catalogue.", DUMP),
         Field("status", TEXT, "Status, such as Approved.", PAGE),
         Field("url", TEXT, "Web address.", DUMP),
-        Field("booth", LIST, "Booths, with name and boothLocation.", DUMP, ("booths",)),
+        Field("booth", OBJECTS, "Booths, with name and boothLocation.", DUMP, ("booths",)),
         Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
     ),
 )
@@ -187,7 +221,7 @@ LEAD = Group(
     "lead",
     "A contact that an exhibitor made with an attendee.",
     (
-        Field("leadId", TEXT, "RainFocus id of the lead.", AEP),
+        Field("leadId", TEXT, "RainFocus id of the lead.", AEP, ("id",)),
         Field("note", TEXT, "Note of the exhibitor.", AEP, ("notes",)),
         Field("source", TEXT, "Where the lead was taken.", GUESS),
         Field("hotLead", BOOLEAN, "Whether the exhibitor marked the lead as hot.", GUESS),
@@ -200,7 +234,7 @@ SESSION = Group(
     "session",
     "An item of the agenda.",
     (
-        Field("sessionId", TEXT, "RainFocus id of the session.", AEP),
+        Field("sessionId", TEXT, "RainFocus id of the session.", AEP, ("id",)),
         Field("externalId", TEXT, "Id of the session in another system.", AEP),
         Field("code", TEXT, "Session code, such as GS3.", AEP),
         Field("title", TEXT, "Title.", AEP, ("name",)),
@@ -210,9 +244,9 @@ SESSION = Group(
         Field("published", BOOLEAN, "Whether the session is shown in the catalogue.", DUMP),
         Field("type", TEXT, "Type, such as Keynote.", PAGE),
         Field("modified", MOMENT, "When the session last changed; UTC is assumed.", PAGE, ("modifiedDate",)),
-        Field("attendAccess", LIST, "Ids of the attendee types that may attend.", DUMP),
-        Field("participants", LIST, "Speakers and their roles.", DUMP),
-        Field("times", LIST, "Scheduled times as they came; the stream session_times makes them regular.", DUMP),
+        Field("attendAccess", TEXTS, "Ids of the attendee types that may attend.", DUMP),
+        Field("participants", OBJECTS, "Speakers and their roles; their custom attributes, and sessions that are not published, by setting only.", DUMP),
+        Field("times", OBJECTS, "Scheduled times as they came; the stream session_times makes them regular.", DUMP),
         Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
     ),
 )
@@ -221,7 +255,7 @@ SESSIONTIME = Group(
     "sessiontime",
     "One scheduled time of a session.",
     (
-        Field("sessiontimeId", TEXT, "RainFocus id of the session time.", AEP),
+        Field("sessiontimeId", TEXT, "RainFocus id of the session time.", AEP, ("id",)),
         Field("startTime", LOCAL_TIME, "Start, YYYY-MM-DD HH:MM:SS in the event's local time.", AEP),
         Field("endTime", LOCAL_TIME, "End, YYYY-MM-DD HH:MM:SS in the event's local time.", AEP),
         Field("room", TEXT, "Room.", AEP),
@@ -231,7 +265,7 @@ SESSIONTIME = Group(
         Field("dayDisplayName", TEXT, "Name of the day.", DUMP, ("dayName",)),
         Field("length", INTEGER, "Length in minutes.", PAGE),
         Field("roomId", TEXT, "RainFocus id of the room.", PAGE),
-        Field("capacity", INTEGER, "Seats.", DUMP),
+        Field("capacity", SEATS, "Seats; 0 and 50000 stand for no number.", DUMP),
         Field("registered", INTEGER, "Seats taken.", DUMP),
         Field("seatsRemaining", INTEGER, "Seats left.", DUMP),
     ),
@@ -241,14 +275,16 @@ SPEAKER = Group(
     "speaker",
     "Somebody who speaks in a session. This group is ours; XDM has none.",
     (
-        Field("speakerId", TEXT, "RainFocus id of the speaker.", DUMP),
+        Field("speakerId", TEXT, "RainFocus id of the speaker: a person's, with the event's behind it in catalogues.", DUMP, ("id",)),
+        Field("attendeeId", TEXT, "RainFocus id of the person.", PAGE, ("userRef",)),
+        Field("email", TEXT, "E-mail address.", GUESS),
         Field("firstName", TEXT, "First name.", DUMP),
         Field("lastName", TEXT, "Last name.", DUMP),
         Field("fullName", TEXT, "Full name.", DUMP),
         Field("companyName", TEXT, "Company.", DUMP, ("company",)),
         Field("jobTitle", TEXT, "Job title.", DUMP),
         Field("bio", TEXT, "Biography, an HTML fragment.", DUMP),
-        Field("sessions", LIST, "Sessions of the speaker.", DUMP, ("session",)),
+        Field("sessions", OBJECTS, "Sessions of the speaker; those that are not published by setting only.", DUMP, ("session",)),
         Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
     ),
 )
@@ -268,11 +304,27 @@ EXPERIENCE: tuple[Group, ...] = (EVENT, ATTENDEE, EXHIBITOR, LEAD, SESSION, SESS
 """The groups of an experience event."""
 
 
+_UNREAD = {
+    "type": ["string", "null"],
+    "description": (
+        "What could not be read, as it came: JSON of dotted field and value; null where all was "
+        "read."
+    ),
+}
+
+
 def record_schema(groups: t.Iterable[Group]) -> JSONSchema:
     """The JSON schema of records made of these groups."""
     return {
         "type": "object",
         "properties": {
+            "event_code": {
+                "type": "string",
+                "description": (
+                    "The event of the record; empty where the profile is bound to one event and "
+                    "the reply does not say which."
+                ),
+            },
             "_id": {
                 "type": "string",
                 "description": "Id of the record: the RainFocus id of its entity.",
@@ -286,8 +338,9 @@ def record_schema(groups: t.Iterable[Group]) -> JSONSchema:
                 ),
             },
             **{group.name: group.schema for group in (EVENT, *groups)},
+            unread.FIELD: _UNREAD,
         },
-        "required": ["_id"],
+        "required": ["event_code", "_id"],
     }
 
 
@@ -306,6 +359,7 @@ def experience_schema(groups: t.Iterable[Group]) -> JSONSchema:
                 "type": "integer",
                 "description": f"Place of the event in the inbox. Source: {RECEIVER}.",
             },
+            unread.FIELD: _UNREAD,
         },
         "required": ["_id", "inboxSequence"],
     }

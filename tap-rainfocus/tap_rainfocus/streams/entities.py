@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import typing as t
 
 from typing_extensions import override
 
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Normalizer, fold_key
+from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.schema.normalization import Normalizer
+from tap_rainfocus.schema.session_times import placed_hours
 from tap_rainfocus.schema.values import read_list
-from tap_rainfocus.streams.base import RainFocusStream
+from tap_rainfocus.streams.polled import RainFocusStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_rainfocus.api.pages import Record
-    from tap_rainfocus.schema.normalization import Groups
+    from tap_rainfocus.schema.normalization import Shaped
     from tap_rainfocus.tap import TapRainFocus
 
-_HOUR = re.compile(r"\s*(\d{1,2})(:\d\d(?::\d\d)?)\s*")
-_SEATS = frozenset({"capacity", "registered", "seatsRemaining"})
+_OF_SESSION = ("sessionId", "externalId", "code", "title")
+_SEATS = frozenset({"capacity", "registered", "seatsremaining", "waitlistremaining"})
 
 
 class Attendees(RainFocusStream):
@@ -30,6 +30,7 @@ class Attendees(RainFocusStream):
     name = "attendees"
     path = "attendee/search"
     groups = (xdm.ATTENDEE,)
+    identifiers = (("attendee.email",),)
 
 
 class Sessions(RainFocusStream):
@@ -38,6 +39,12 @@ class Sessions(RainFocusStream):
     name = "sessions"
     path = "entityDataDump/session"
     groups = (xdm.SESSION,)
+    identifiers = (("session.code", "session.externalId"),)
+
+    @override
+    def shown_groups(self, tap: TapRainFocus) -> tuple[xdm.Group, ...]:
+        view = tap.settings.speaker_view
+        return (xdm.SESSION.reading("participants", view.read_speakers),)
 
 
 class SessionTimes(RainFocusStream):
@@ -45,32 +52,36 @@ class SessionTimes(RainFocusStream):
 
     name = "session_times"
     path = "entityDataDump/session"
-    groups = (
-        xdm.SESSIONTIME,
-        xdm.SESSION.only("sessionId", "externalId", "code", "title"),
-    )
+    groups = (xdm.SESSIONTIME, xdm.SESSION.only(*_OF_SESSION))
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Prepare to read the session that a time belongs to."""
         super().__init__(tap)
-        self._read_session = Normalizer((xdm.SESSION,))
+        session = xdm.SESSION.only(*_OF_SESSION, "times").reading("times", read_list)
+        self._read_session = Normalizer((session, xdm.EVENT))
 
     @override
     def parts(self, raw: Record) -> Iterable[Record]:
-        session = self._read_session(raw)["session"]
-        about = {key: session.get(key) for key in ("sessionId", "externalId", "code", "title")}
-        for time in read_list(session.get("times") or []):
-            if not isinstance(time, dict):
-                self.tap.warn_once("A time of a session is not an object and is left out.")
-                continue
-            yield {**time, **_on_date(time), "session": about}
+        groups = self._read_session(raw).groups
+        session = groups["session"]
+        about = {"session": {name: session.get(name) for name in _OF_SESSION}}
+        if "event" in groups:
+            about["event"] = groups["event"]
+        for time in session.get("times") or []:
+            if time is not None:
+                yield (time if isinstance(time, dict) else {"sessiontime": time}) | about
 
     @override
-    def stable_content(self, shaped: Groups) -> object:
-        # The seat counts change from hour to hour.
-        time = shaped["sessiontime"]
-        stable = {key: value for key, value in time.items() if key not in _SEATS}
-        return [shaped["session"], stable]
+    def shape(self, raw: Record) -> Shaped:
+        return self.normalize({**raw, **placed_hours(raw, self.tap.settings.date_order)})
+
+    @override
+    def stable_content(self, raw: Record) -> object:
+        # The seat counts change from hour to hour, and a title now and then.
+        session = next(filter(None, (raw["session"][name] for name in _OF_SESSION)), None)
+        changing = {*_SEATS, "event"}
+        time = {key: value for key, value in raw.items() if fold_key(key) not in changing}
+        return time | {"session": session}
 
 
 class Exhibitors(RainFocusStream):
@@ -79,6 +90,7 @@ class Exhibitors(RainFocusStream):
     name = "exhibitors"
     path = "entityDataDump/exhibitor"
     groups = (xdm.EXHIBITOR,)
+    identifiers = (("exhibitor.code", "exhibitor.externalId"),)
 
 
 class Leads(RainFocusStream):
@@ -87,6 +99,10 @@ class Leads(RainFocusStream):
     name = "leads"
     path = "lead/search"
     groups = (xdm.LEAD, xdm.ATTENDEE, xdm.EXHIBITOR)
+    identifiers = (
+        ("attendee.attendeeId", "attendee.email"),
+        ("exhibitor.exhibitorId", "exhibitor.externalId", "exhibitor.name"),
+    )
 
 
 class Speakers(RainFocusStream):
@@ -95,31 +111,13 @@ class Speakers(RainFocusStream):
     name = "speakers"
     path = "entityDataDump/speaker"
     groups = (xdm.SPEAKER,)
+    identifiers = (("speaker.attendeeId", "speaker.email"),)
 
-
-def _on_date(time: Record) -> Record:
-    """The hours of a session time put on its date; an end before the start is the next day's."""
-    found = {
-        fold_key(key): key for key in time if fold_key(key) in {"date", "starttime", "endtime"}
-    }
-    date = time.get(found.get("date", ""))
-    hours = {name: _hour(time.get(found.get(name, ""))) for name in ("starttime", "endtime")}
-    try:
-        day = dt.date.fromisoformat(date.replace("/", "-")) if isinstance(date, str) else None
-    except ValueError:
-        day = None
-    if day is None:
-        return {}
-    start, end = hours["starttime"], hours["endtime"]
-    next_day = day + dt.timedelta(days=1)
-    placed = {"starttime": day, "endtime": next_day if start and end and end < start else day}
-    return {found[name]: f"{placed[name]} {hour}" for name, hour in hours.items() if hour}
-
-
-def _hour(value: object) -> str | None:
-    """An hour of the day such as 9:00, as 09:00; None for anything else."""
-    hour = _HOUR.fullmatch(value) if isinstance(value, str) else None
-    return f"{int(hour[1]):02}{hour[2]}" if hour else None
+    @override
+    def shown_groups(self, tap: TapRainFocus) -> tuple[xdm.Group, ...]:
+        view = tap.settings.speaker_view
+        speaker = xdm.SPEAKER.reading("sessions", view.read_sessions)
+        return (speaker if view.answers else speaker.hiding({"attributes"}),)
 
 
 STREAMS: tuple[type[RainFocusStream], ...] = (

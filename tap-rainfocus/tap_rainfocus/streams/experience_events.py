@@ -6,14 +6,14 @@ import hashlib
 import typing as t
 from contextlib import closing
 
-import orjson
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.lenient_json import parse_storable
 from typing_extensions import override
 
 from tap_rainfocus.inbox.payloads import nested, payload_hash
-from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Normalizer, fold_key
+from tap_rainfocus.schema import unread, xdm
+from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.schema.normalization import Shaped
 from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
 
@@ -25,7 +25,6 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.api.pages import Record
     from tap_rainfocus.inbox.models import InboxRow
     from tap_rainfocus.inbox.store import Inbox
-    from tap_rainfocus.schema.normalization import Groups
     from tap_rainfocus.tap import TapRainFocus
 
 ROWS_AT_ONCE = 50
@@ -33,28 +32,29 @@ ROWS_AT_ONCE = 50
 
 _GROUPS = tuple(group.name for group in xdm.EXPERIENCE)
 _SEQUENCE = "inboxSequence"
-_OURS = ("_id", _SEQUENCE)
+_INBOX = "inbox"
+"""Key of the bookmark: which inbox it is of, and a mark of the last row that was read."""
+
+_OURS = frozenset({"_id", _SEQUENCE, unread.FIELD})
 
 
 class ExperienceEvents(TapStream):
     """Experience events, in the order in which the inbox took them."""
 
     name = "experience_events"
+    primary_keys = ("_id",)
     STATE_MSG_FREQUENCY = 1000
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream; the inbox is opened when it is read."""
-        codes = tuple(tap.settings.custom_attributes)
-        groups = tuple(group.with_attributes(codes) for group in xdm.EXPERIENCE)
-        super().__init__(tap, xdm.experience_schema(groups))
+        codes, view = tap.settings.custom_attributes, tap.settings.speaker_view
+        groups = tuple(
+            group.with_attributes(codes).reading("participants", view.read_speakers)
+            for group in xdm.EXPERIENCE
+        )
+        super().__init__(tap, xdm.experience_schema(groups), (xdm.ROOT, *groups))
         self.replication_key = _SEQUENCE
         self.selected_by_default = bool(tap.settings.inbox_url)
-        self._normalize = Normalizer(
-            (xdm.ROOT, *groups),
-            codes,
-            self._warn_unreadable,
-            self._warn_left_out if tap.settings.flattening_enabled else None,
-        )
 
     @property
     @override
@@ -75,7 +75,7 @@ class ExperienceEvents(TapStream):
     def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
         for rows in self._chunks():
             yield map(self._record, rows)
-            self._move_bookmark(rows[-1].sequence)
+            self._move_bookmark(rows[-1].sequence, rows[-1])
 
     def _chunks(self) -> Iterator[list[InboxRow]]:
         """The rows after the bookmark, up to the last one that is there now."""
@@ -84,17 +84,10 @@ class ExperienceEvents(TapStream):
             # Only the SDK's own test of a tap comes here: it reads every stream, selected or not.
             self.logger.info("No inbox is set: stream %s is not tested.", self.name)
             return
-        after = self._bookmark()
         count = 0
         with closing(_open(url)) as inbox:
             last = inbox.last()
-            if after > last:
-                msg = (
-                    f"The bookmark of stream {self.name} is beyond the end of the inbox "
-                    f"({after:,} of {last:,}): check inbox_url, or run without state if it is "
-                    "a new one."
-                )
-                raise SettingsError(msg)
+            after = self._begin(inbox, last)
             while rows := [row for row in inbox.read(after, ROWS_AT_ONCE) if row.sequence <= last]:
                 after = rows[-1].sequence
                 count += len(rows)
@@ -120,68 +113,101 @@ class ExperienceEvents(TapStream):
             raise SettingsError(msg)
         return value
 
-    def _move_bookmark(self, sequence: int) -> None:
+    def _begin(self, inbox: Inbox, last: int) -> int:
+        """The sequence to go on behind: 0 where the bookmark is not one of this inbox.
+
+        Raises:
+            SettingsError: The bookmark does not say which inbox it is of, and cannot be of this.
+        """
+        after = self._bookmark()
+        known = self.stream_state.pop(_INBOX, None)
+        known = known if isinstance(known, dict) else {}
+        identity = inbox.identity()
+        if after and (why := _differs(known, inbox, identity, after)):
+            self.logger.warning("%s It is read from its beginning.", why)
+            after, known = 0, {}
+        if after > last:
+            msg = (
+                f"The bookmark of stream {self.name} is beyond the end of the inbox "
+                f"({after:,} of {last:,}): check inbox_url, or run without state if it is "
+                "a new one."
+            )
+            raise SettingsError(msg)
+        self.stream_state[_INBOX] = known | {"identity": identity}
+        return after
+
+    def _move_bookmark(self, sequence: int, row: InboxRow | None = None) -> None:
         self.stream_state.update(replication_key=_SEQUENCE, replication_key_value=sequence)
+        if row:
+            self.stream_state[_INBOX] |= {"row": row.sequence, "mark": _mark(row)}
 
     def _record(self, row: InboxRow) -> Record:
         try:
             payload = nested(t.cast("Record", parse_storable(row.payload)))
             identity = row.transmission_id or payload_hash(payload)
-            record = _assemble(row, identity, self._normalize(self._with_groups_first(payload)))
-            orjson.dumps(record)  # it may be nested too deep to be written
-        except Exception as error:  # noqa: BLE001, one event must not keep all others back
-            self.tap.warn_once(
-                f"Stream {self.name}: an event cannot be read ({type(error).__name__}); such "
-                "events come with their _id and the time they were received."
-            )
-            identity = row.transmission_id or hashlib.sha256(row.payload.encode()).hexdigest()
-            return _assemble(row, identity, {})
-        return record
+        except (TypeError, ValueError):  # one event must not keep all others back
+            shaped = Shaped({}, {"payload": row.payload} if self.is_whole else {})
+            return self._assemble(row, hashlib.sha256(row.payload.encode()).hexdigest(), shaped)
+        shaped = self.normalize(_with_groups_first(payload))
+        if _OURS & payload.keys() and self.is_whole:
+            shaped.unread.update((name, payload[name]) for name in _OURS & payload.keys())
+        return self._assemble(row, identity, shaped)
 
-    def _with_groups_first(self, payload: Record) -> Record:
-        """The payload with its groups in front, so that what stands in them counts most.
-
-        A group is known by its letters alone. One that is no object cannot be read, and fields
-        that are the stream's own are not the payload's.
-        """
-        groups: Record = {}
-        rest: Record = {}
-        for key, value in payload.items():
-            name = key if key in _GROUPS else fold_key(key)
-            if name in _GROUPS and isinstance(value, dict) and (key == name or name not in payload):
-                if groups.setdefault(name, value) is not value:
-                    rest[key] = value
-            elif key in _GROUPS:
-                if value not in (None, ""):
-                    self.tap.warn_once(f"A value of {key} cannot be read; such values become null.")
-            elif key in _OURS:
-                self.tap.warn_once(
-                    f"Stream {self.name}: field {key} of an event is left out, "
-                    "since the stream has one of its own."
-                )
-            else:
-                rest[key] = value
-        return groups | rest
-
-    def _warn_left_out(self, field: str) -> None:
-        self.logger.warning(
-            "Field %s is not in the schema and is left out, since flattening leaves no place for "
-            "it.",
-            field,
+    def _assemble(self, row: InboxRow, identity: str, shaped: Shaped) -> Record:
+        groups = shaped.groups
+        root = groups.pop(xdm.ROOT.name, {})
+        return self.assemble(
+            {
+                "_id": identity,
+                "timestamp": root.pop("timestamp", None) or rfc3339(row.received_at),
+                "eventType": root.pop("eventType", None),
+                "transmissionId": root.pop("transmissionId", None),
+                **{name: groups.get(name, {}) for name in _GROUPS},
+                _SEQUENCE: row.sequence,
+                **root,
+            },
+            shaped,
         )
 
 
-def _assemble(row: InboxRow, identity: str, shaped: Groups) -> Record:
-    root = shaped.pop(xdm.ROOT.name, {})
-    return {
-        "_id": identity,
-        "timestamp": root.pop("timestamp", None) or rfc3339(row.received_at),
-        "eventType": root.pop("eventType", None),
-        "transmissionId": root.pop("transmissionId", None),
-        **{name: shaped.get(name, {}) for name in _GROUPS},
-        _SEQUENCE: row.sequence,
-        **root,
-    }
+def _with_groups_first(payload: Record) -> Record:
+    """The payload with its groups in front, so that what stands in them counts most.
+
+    A group is known by its letters alone. Fields that are the stream's own are not the payload's.
+    """
+    groups: Record = {}
+    rest: Record = {}
+    for key, value in payload.items():
+        name = key if key in _GROUPS else fold_key(key)
+        if name in _GROUPS and isinstance(value, dict) and (key == name or name not in payload):
+            if groups.setdefault(name, value) is not value:
+                rest[key] = value
+        elif key not in _OURS:
+            rest[key] = value
+    return groups | rest
+
+
+def _differs(
+    known: Mapping[str, t.Any], inbox: Inbox, identity: str | None, after: int
+) -> str | None:
+    """Why a bookmark is not one of this inbox as it is now, if there is a sign of that."""
+    if None in (known.get("identity"), identity):
+        return None
+    if known["identity"] != identity:
+        return "The inbox is another one than in the run before."
+    place = known.get("row", 0)
+    oldest, there = inbox.read(0, 1), inbox.read(place - 1, 1)
+    is_pruned = not oldest or oldest[0].sequence > place
+    is_same = bool(there) and there[0].sequence == place and _mark(there[0]) == known.get("mark")
+    if after > inbox.last() or not (is_same or is_pruned):
+        return "The inbox has been put back to an earlier state since the run before."
+    return None
+
+
+def _mark(row: InboxRow) -> str:
+    """What tells a row from one that takes its place later."""
+    content = f"{rfc3339(row.received_at)} {row.transmission_id} {row.payload}"
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _open(url: str) -> Inbox:

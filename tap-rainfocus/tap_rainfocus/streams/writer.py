@@ -12,12 +12,16 @@ from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
 
+from tap_rainfocus.schema.unread import storable
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from singer_sdk.io_base import GenericSingerWriter
     from singer_sdk.singerlib import Message
+
+Record: t.TypeAlias = dict[str, t.Any]
 
 
 class PageWriter(SingerWriter):
@@ -28,12 +32,13 @@ class PageWriter(SingerWriter):
         _write(self._encode(message), flush=not isinstance(message, RecordMessage))
 
     def write_records(
-        self, stream: str, records: Iterable[dict[str, t.Any]], extracted: datetime
+        self, stream: str, records: Iterable[Record], extracted: datetime, version: int | None
     ) -> int:
         """Write the records of a page as RECORD messages, and say how many they are."""
         head = b'{"type":"RECORD","stream":%s,"record":' % orjson.dumps(stream)
-        tail = b',"time_extracted":%s}\n' % orjson.dumps(extracted)
-        lines = [b"%s%s%s" % (head, orjson.dumps(record), tail) for record in records]
+        numbered = b',"version":%d' % version if version else b""
+        tail = b'%s,"time_extracted":%s}\n' % (numbered, orjson.dumps(extracted))
+        lines = [b"%s%s%s" % (head, _dumps(record), tail) for record in records]
         _write(b"".join(lines), flush=True)
         return len(lines)
 
@@ -66,6 +71,13 @@ class EveryState:
         if not self.is_muted:
             self._writer.write_message(StateMessage(state))
             self._written()
+
+
+def _dumps(record: Record) -> bytes:
+    try:
+        return orjson.dumps(record)
+    except TypeError:  # nested too deep
+        return orjson.dumps(storable(record))
 
 
 def _write(lines: bytes, *, flush: bool) -> None:

@@ -29,6 +29,9 @@ ZIP = "zip"
 NOT_COLUMNS = ("_sdc_", "_reject")
 """How the names begin of what Singer, and our own rejects, add to a record."""
 
+TAP_COLUMNS = frozenset({"event_code", "_unread"})
+"""What tap-rainfocus adds to the fields of RainFocus: they are no profile's."""
+
 GROUP = "attendee"
 """The object that tap-rainfocus, and RainFocus' own pushes, keep a person's fields in."""
 
@@ -178,7 +181,9 @@ def likely_column(schema: JSONSchema, field: str) -> str:
 
 def unmatched(schema: JSONSchema, used: Iterable[Path]) -> list[str]:
     """The columns that hold values and that no path leads to, dotted."""
-    matched = {path[:depth] for path in used for depth in (1, 2)}
+    matched = {path[:depth] for path in used for depth in (1, 2)} | {
+        (ours,) for ours in TAP_COLUMNS
+    }
     found = []
     for name, column in _properties(schema).items():
         inside = _properties(column) if spelling(name) == GROUP else {}

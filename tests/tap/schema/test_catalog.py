@@ -103,15 +103,28 @@ def test_every_field_says_what_it_is_and_where_that_is_known_from(
 ) -> None:
     for path, declared in leaves(catalog[stream]["schema"]):
         assert declared["description"].endswith(".")
-        assert path == "_id" or "Source: " in declared["description"]
+        ours = {"_id", "event_code", "_unread"}
+        assert path in ours or "Source: " in declared["description"]
         if path.endswith("length"):
             assert "minutes" in declared["description"]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_schema_has_a_type(stream: str, catalog: dict[str, t.Any]) -> None:
+    def check(schema: dict[str, t.Any]) -> None:
+        assert schema["type"]
+        for inner in [*schema.get("properties", {}).values(), schema.get("items")]:
+            if inner is not None:
+                check(inner)
+
+    check(catalog[stream]["schema"])
 
 
 def test_keys_and_replication(catalog: dict[str, t.Any]) -> None:
     for name, stream in catalog.items():
         incremental = name in {"attendees", "experience_events", "leads"}
-        assert stream["key_properties"] == ["_id"]
+        is_polled = name != "experience_events"
+        assert stream["key_properties"] == (["event_code", "_id"] if is_polled else ["_id"])
         assert stream["replication_method"] == ("INCREMENTAL" if incremental else "FULL_TABLE")
 
 

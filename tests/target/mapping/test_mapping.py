@@ -809,6 +809,8 @@ def test_columns_that_nothing_is_sent_of_are_named_once(send: Send) -> None:
         "agreed": "yes",
         "attendee": {"city": "Lehi", "badge": "B", "attributes": []},
         "event": {"code": "summit26"},
+        "event_code": "summit26",
+        "_unread": None,
     }
     schema, one = stream("people", record)
     sent = send(

@@ -1,0 +1,63 @@
+"""What cannot be read stays, as it came, in a text column of the record."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from functools import reduce
+
+import orjson
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIELD = "_unread"
+
+LEVELS_AROUND = 8
+"""Levels that a value must leave to those who put it into records and messages."""
+
+
+def as_text(unread: Mapping[str, object]) -> str | None:
+    """Unread values as JSON, dotted field → value; None where there are none."""
+    if not unread:
+        return None
+    try:
+        return orjson.dumps(unread).decode()
+    except TypeError:  # nested deeper than orjson goes
+        return json.dumps({field: _shallow(value) for field, value in unread.items()})
+
+
+def storable(record: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The record; values that are nested too deep to be written are moved to the unread ones."""
+    if is_writable(record):
+        return record
+    unread = orjson.loads(record.get(FIELD) or "{}")
+    for name, value in record.items():
+        if isinstance(value, dict):
+            for field, inner in value.items():
+                if not is_writable(inner):
+                    unread[f"{name}.{field}"] = inner
+                    value[field] = None
+        elif not is_writable(value):
+            unread[name] = value
+            record[name] = None
+    if FIELD in record:
+        record[FIELD] = as_text(unread)
+    return record
+
+
+def is_writable(value: object) -> bool:
+    """Whether every writer of JSON can write a value, also within a record and a message."""
+    try:
+        orjson.dumps(reduce(lambda inner, _: [inner], range(LEVELS_AROUND), value))
+    except TypeError:
+        return False
+    return True
+
+
+def _shallow(value: object) -> object:
+    try:
+        json.dumps(value)
+    except RecursionError:
+        return "nested too deep"
+    return value

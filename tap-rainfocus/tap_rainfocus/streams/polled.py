@@ -1,0 +1,331 @@
+"""Streams that ask RainFocus: reading pages, naming records, keeping the bookmark."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from itertools import chain
+
+import orjson
+from rainfocus_client.errors import EndpointDeniedError, RefusedError, SettingsError
+from typing_extensions import override
+
+from tap_rainfocus.api.pages import UncertainEndError
+from tap_rainfocus.schema.normalization import Normalizer
+from tap_rainfocus.schema.unread import as_text
+from tap_rainfocus.schema.xdm import EVENT, record_schema
+from tap_rainfocus.streams.base import TapStream
+from tap_rainfocus.streams.bookmarks import SOURCE, VALUE
+from tap_rainfocus.streams.progress import Progress
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
+
+    from tap_rainfocus.api.pages import Page, Record
+    from tap_rainfocus.schema.normalization import Groups, Shaped
+    from tap_rainfocus.schema.xdm import Group
+    from tap_rainfocus.tap import TapRainFocus
+
+DUMP_PAGE_SIZE = 100_000
+"""A working client asks dumps for this many; without it they seem to be cut off."""
+
+EVENT_CODE = "event_code"
+
+
+class RainFocusStream(TapStream):
+    """A stream of one RainFocus call.
+
+    A call that ends in `/search` is read page by page and incrementally, any other in one piece
+    and in full.
+
+    Attributes:
+        identifiers: What makes the `_id` of a record without id: of each row the first field,
+            dotted, that it has.
+    """
+
+    path: t.ClassVar[str]
+    groups: t.ClassVar[tuple[Group, ...]]
+    identifiers: t.ClassVar[tuple[tuple[str, ...], ...]] = ()
+    # An id is a person's, or unique within an event: one table may hold several events.
+    primary_keys = (EVENT_CODE, "_id")
+
+    def __init__(self, tap: TapRainFocus) -> None:
+        """Set up the stream as the tap's settings want it."""
+        overrides = tap.settings.endpoints.get(self.name, {})
+        main, *others = self.shown_groups(tap)
+        groups = (main.with_attributes(tap.settings.custom_attributes), *others)
+        super().__init__(tap, record_schema(groups), (*groups, EVENT))
+        self.call: str = overrides.get("path", self.path).strip("/")
+        self.searched = self.call.endswith("/search")
+        self.records_key: str = overrides.get("records_key") or (
+            "results" if self.searched else "data"
+        )
+        if self.searched:
+            self.replication_key = "timestamp"
+        self._ended_whole = 0  # downloads that ended with all there is
+        self._id_path = (main.name, main.id_field)
+        self._no_groups: Groups = {group.name: {} for group in groups}
+
+    def shown_groups(self, tap: TapRainFocus) -> tuple[Group, ...]:  # noqa: ARG002
+        """The groups as the settings want them shown."""
+        return self.groups
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        entry = catalog.get_stream(self.name)
+        is_read = entry and entry.metadata.resolve_selection().get((), True)
+        if entry and is_read and EVENT_CODE not in (entry.schema.properties or {}):
+            msg = (
+                f"--catalog has no {EVENT_CODE} in stream {self.name}, since it is of an earlier "
+                "version: make a new one with --discover."
+            )
+            raise SettingsError(msg)
+        super().apply_catalog(catalog)
+
+    @property
+    @override
+    def partitions(self) -> list[dict[str, str]] | None:
+        # "event" is a key of every record, so that the SDK adds none of its own.
+        return [{"event": code} for code in self.tap.settings.events] or None
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """No signpost: it would come from this machine's clock."""
+
+    @override
+    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
+        event = context["event"] if context else None
+        what = self.title(context)
+        clock: str | None = None
+        try:
+            with (
+                _suspecting(event),
+                Progress(what, self.logger, self.tap.report.traffic) as progress,
+            ):
+                for number, page in enumerate(self._pages(event, context)):
+                    if number == 0:
+                        clock, event = page.clock, event or page.event
+                        self._begin_version(clock)
+                    yield self._records(page, event, clock, progress)
+                    progress.pages += 1
+        except EndpointDeniedError as denial:
+            if progress.pages or self.is_trial:
+                raise
+            self.tap.skip_denied(self.name, what, denial)
+            return
+        except UncertainEndError as uncertain:
+            if not self.searched:
+                raise
+            self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
+            return
+        # Where nothing came, there may be nothing, or RainFocus throttles.
+        if clock and progress.records:
+            self._finish(clock, context)
+
+    def _records(
+        self, page: Page, event: str | None, clock: str | None, progress: Progress
+    ) -> Iterator[Record]:
+        """One by one: what has just been made is still in the cache when it is written."""
+        for raw in page.records:
+            for part in self.parts(raw):
+                progress.records += 1
+                self.records_read += 1
+                yield self._record(part, event, clock)
+
+    def parts(self, raw: Record) -> Iterable[Record]:
+        """The records of this stream in one record of the reply."""
+        yield raw
+
+    def shape(self, raw: Record) -> Shaped:
+        """The groups of a record."""
+        return self.normalize(raw)
+
+    def stable_content(self, raw: Record) -> object:
+        """What tells a record that nothing identifies from all others, run after run."""
+        return raw
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> t.Generator[Record, t.Any, t.Any]:
+        yield from super()._sync_records(context, write_messages=write_messages)
+        if self._stream_version and not self.is_trial:
+            self._activate_version(self._stream_version)
+
+    def _activate_version(self, version: int) -> None:
+        """Let loaders drop what is gone, if all that is there has come."""
+        if self._ended_whole == len(self.partitions or (None,)):
+            self._write_activate_version_message(version)
+        else:
+            self.logger.warning(
+                "Stream %s did not come whole: what is gone from RainFocus stays in this run.",
+                self.name,
+            )
+
+    def _begin_version(self, clock: str | None) -> None:
+        """Number the records of this run: seconds, since some loaders keep 32 bits of it."""
+        wanted = self.tap.settings.activate_version and not self.searched
+        if wanted and clock and self._stream_version is None:
+            self._stream_version = int(datetime.fromisoformat(clock).timestamp())
+
+    @override
+    def compare_start_date(self, value: str, start_date_value: str) -> str:
+        """The bookmark: the start date is for the first run only."""
+        return value
+
+    @override
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        """Leave the bookmark alone: only a finished download moves it."""
+
+    def _finish(self, clock: str, context: Context | None) -> None:
+        if not self.searched:
+            self._ended_whole += 1
+            return
+        state = self.get_context_state(context)
+        state["replication_key"] = self.replication_key
+        state[VALUE] = clock
+        state[SOURCE] = self.tap.source
+
+    def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
+        if not self.searched:
+            params = self._params(event, DUMP_PAGE_SIZE)
+            return self._whole(self.tap.shared_downloads.pages(self.call, params, self.records_key))
+        params = self._params(event, self.tap.settings.page_size)
+        if since := self._since(context):
+            params["since"] = _epoch_ms(since)
+        return self.tap.downloader.pages(self.call, params, self.records_key)
+
+    def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
+        named = {self.tap.settings.event_parameter: event} if event else {}
+        return {"pageSize": 1 if self.is_trial else page_size, **named}
+
+    def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
+        for page in pages:
+            if len(page.records) >= DUMP_PAGE_SIZE:
+                self._ended_whole -= 1
+                self.tap.warn_once(
+                    f"Stream {self.name}: the dump of {len(page.records):,} records is as long as "
+                    "it can be and may be cut off; setting endpoints can name a search call."
+                )
+            yield page
+
+    def _since(self, context: Context | None) -> datetime | None:
+        try:
+            return self.get_starting_timestamp(context)
+        except (TypeError, ValueError) as error:
+            msg = (
+                f"The bookmark of stream {self.name} in the state is not a time: "
+                "correct it, or run without state."
+            )
+            raise SettingsError(msg) from error
+
+    def _record(self, raw: Record, event: str | None, clock: str | None) -> Record:
+        shaped = self.shape(raw)
+        groups = shaped.groups
+        group, id_field = self._id_path
+        naming = groups if self._shows_identity else self._identify(raw).groups
+        said = groups.pop("event", {})
+        code = event or naming.get("event", said).get("code") or ""
+        return self.assemble(
+            {
+                EVENT_CODE: code,
+                "_id": naming.get(group, {}).get(id_field) or self._derived_id(raw),
+                "timestamp": clock,
+                "event": self._describe_event(code, said),
+                **self._no_groups,
+                **groups,
+            },
+            shaped,
+        )
+
+    def _describe_event(self, code: str, said: dict[str, str | None]) -> dict[str, str | None]:
+        known = {"code": code, "name": self.tap.settings.event_names.get(code)}
+        for name in self._shown_of_event:
+            if known[name] and not said.get(name):
+                said[name] = known[name]
+        return said
+
+    @cached_property
+    def _shown_of_event(self) -> list[str]:
+        path = ("properties", "event", "properties")
+        return [name for name in ("code", "name") if self.mask[*path, name]]
+
+    @cached_property
+    def _shows_identity(self) -> bool:
+        """Whether what makes the key is selected besides."""
+        group, id_field = self._id_path
+        path = ("properties", group, "properties", id_field)
+        return self.mask[path] and "code" in self._shown_of_event
+
+    @cached_property
+    def _identify(self) -> Normalizer:
+        """Reads what names a record, whatever is selected."""
+        names = {".".join(self._id_path), "event.code", *chain(*self.identifiers)}
+        return Normalizer(
+            tuple(
+                replace(
+                    group.only(
+                        *(f.name for f in group.fields if f"{group.name}.{f.name}" in names)
+                    ),
+                    is_open=False,
+                )
+                for group in self._groups
+            )
+        )
+
+    def _derived_id(self, raw: Record) -> str:
+        content = self._identity(raw)
+        how = "what identifies it" if content else "its content"
+        self.tap.warn_once(
+            f"Stream {self.name}: a record came without {self._id_path[1]}; "
+            f"its _id is a hash of {how}."
+        )
+        return _hash(content or self.stable_content(raw))
+
+    def _identity(self, raw: Record) -> list[str]:
+        """The values of the identifiers; none where one of them is missing."""
+        groups = self._identify(raw).groups
+        found = [
+            next(filter(None, (_at(groups, field) for field in fields)), None)
+            for fields in self.identifiers
+        ]
+        return [] if None in found else [value for value in found if value]
+
+
+def _at(groups: Groups, dotted: str) -> str | None:
+    """A field and its value as one text, so that two kinds of fields are never mixed up."""
+    group, _, name = dotted.partition(".")
+    value = groups.get(group, {}).get(name)
+    return f"{dotted}={str(value).strip().casefold()}" if value else None
+
+
+def _hash(content: object) -> str:
+    try:
+        text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # nested too deep
+        text = str(as_text({"": content})).encode()
+    return hashlib.sha256(text).hexdigest()
+
+
+@contextmanager
+def _suspecting(event: str | None) -> Iterator[None]:
+    """Name the event code where RainFocus refuses a call as a whole."""
+    try:
+        yield
+    except RefusedError as refusal:
+        named = f"the event code {event}" if event else "event_codes, which names none"
+        msg = f"{refusal} Check {named}: is it right, may the profile use it?"
+        raise SettingsError(msg) from refusal
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
