@@ -8,6 +8,7 @@ from itertools import chain, count
 
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.values import read_attributes, read_choices, read_text
+from tap_rainfocus.schema.xdm import EVENT
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,8 +87,10 @@ class Normalizer:
         self._groups = {group.name for group in groups}
         self._open = {group.name for group in groups if group.is_open}
         self._whole = {g.name for g in groups if not any(field.is_hidden for field in g.fields)}
+        self._read_unknown = {group.name: group.read_unknown for group in groups}
         # A key of the record itself may belong to any group, whatever it is called.
-        (self._open.add if len(self._open) == len(groups) else self._open.discard)("")
+        is_open = all(group.is_open for group in groups if group.name != EVENT.name)
+        (self._open.add if is_open else self._open.discard)("")
         # How each key was found to be read, per group it stands in; "" is the record itself.
         self._destinations: dict[str, dict[str, Destination | None]] = {
             within: {} for within in ("", *self._groups)
@@ -134,7 +137,8 @@ class Normalizer:
         if isinstance(value, dict):
             self._read(value, shaped, name)
         elif name in self._whole:
-            _keep(shaped.unread, name, value)
+            read = self._read_unknown[name]
+            _keep(shaped.unread, name, read(value) if read else value)
         else:
             self.left_out.add(name)
 
@@ -188,7 +192,8 @@ class Normalizer:
             found = self._known[within, letters]
             return found._replace(rank=0) if found and key == found.name else found
         if within in self._open:
-            return Destination(within or self._main, key, None)
+            group = within or self._main
+            return Destination(group, key, self._read_unknown[group])
         self.left_out.add(_path(within or self._main, key))
         return None
 

@@ -7,11 +7,15 @@ are not published (docs/rainfocus-api.md §4.6): both come out only where that i
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.values import read_boolean, read_objects
+from tap_rainfocus.schema.xdm import SPEAKER
+
+if t.TYPE_CHECKING:
+    from tap_rainfocus.schema.xdm import Group
 
 _ANSWERS = frozenset({"attributes", "attributevalues", "customattributes"})
 _SESSIONS = frozenset({"session", "sessions"})
@@ -31,6 +35,27 @@ class SpeakerView:
 
     answers: bool = False
     unpublished: bool = False
+
+    def apply(self, group: Group) -> Group:
+        """A group that may tell of speakers, with what is shown of them."""
+        shown = group.reading("participants", self.read_speakers).reading(
+            "sessions", self.read_sessions
+        )
+        if self.answers:
+            return shown
+        private = {"attributes"} if group.name == SPEAKER.name else set()
+        return replace(shown.hiding(private), read_unknown=self.read_unknown)
+
+    def read_unknown(self, value: object) -> object:
+        """What no group declares: speakers may stand in it, under whatever name.
+
+        Raises:
+            ValueError: It is nested too deep.
+        """
+        try:
+            return self._shown(value)
+        except RecursionError as error:
+            raise ValueError from error
 
     def read_speakers(self, value: object) -> list[dict[str, t.Any]]:
         """Speakers, with what is shown of them.

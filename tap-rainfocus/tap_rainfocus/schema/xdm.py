@@ -90,13 +90,15 @@ class Field:
 class Group:
     """A group of fields, an object in the record.
 
-    One that is open has room for what else a profile maps.
+    One that is open has room for what else a profile maps; `read_unknown` is how that is read,
+    where it is not passed through.
     """
 
     name: str
     description: str
     fields: tuple[Field, ...]
     is_open: bool = True
+    read_unknown: Callable[[object], t.Any] | None = None
 
     @property
     def id_field(self) -> str:
@@ -196,7 +198,7 @@ ATTENDEE = Group(
         Field("language", TEXT, "Language.", V3),
         Field("createDate", MOMENT, "When the record was made; UTC is assumed.", V3),
         Field("modifiedDate", MOMENT, "When the record last changed; UTC is assumed.", V3),
-        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
+        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues", "customAttributes")),
     ),
 )
 
@@ -213,7 +215,7 @@ EXHIBITOR = Group(
         Field("status", TEXT, "Status, such as Approved.", PAGE),
         Field("url", TEXT, "Web address.", DUMP),
         Field("booth", OBJECTS, "Booths, with name and boothLocation.", DUMP, ("booths",)),
-        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
+        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues", "customAttributes")),
     ),
 )
 
@@ -247,7 +249,7 @@ SESSION = Group(
         Field("attendAccess", TEXTS, "Ids of the attendee types that may attend.", DUMP),
         Field("participants", OBJECTS, "Speakers and their roles; their custom attributes, and sessions that are not published, by setting only.", DUMP),
         Field("times", OBJECTS, "Scheduled times as they came; the stream session_times makes them regular.", DUMP),
-        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
+        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues", "customAttributes")),
     ),
 )
 
@@ -285,7 +287,7 @@ SPEAKER = Group(
         Field("jobTitle", TEXT, "Job title.", DUMP),
         Field("bio", TEXT, "Biography, an HTML fragment.", DUMP),
         Field("sessions", OBJECTS, "Sessions of the speaker; those that are not published by setting only.", DUMP, ("session",)),
-        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues",)),
+        Field("attributes", ATTRIBUTES, "Custom attributes, one entry per value.", DUMP, ("attributeValues", "customAttributes")),
     ),
 )
 

@@ -43,8 +43,7 @@ class Sessions(RainFocusStream):
 
     @override
     def shown_groups(self, tap: TapRainFocus) -> tuple[xdm.Group, ...]:
-        view = tap.settings.speaker_view
-        return (xdm.SESSION.reading("participants", view.read_speakers),)
+        return (tap.settings.speaker_view.apply(xdm.SESSION),)
 
 
 class SessionTimes(RainFocusStream):
@@ -115,9 +114,7 @@ class Speakers(RainFocusStream):
 
     @override
     def shown_groups(self, tap: TapRainFocus) -> tuple[xdm.Group, ...]:
-        view = tap.settings.speaker_view
-        speaker = xdm.SPEAKER.reading("sessions", view.read_sessions)
-        return (speaker if view.answers else speaker.hiding({"attributes"}),)
+        return (tap.settings.speaker_view.apply(xdm.SPEAKER),)
 
 
 STREAMS: tuple[type[RainFocusStream], ...] = (

@@ -35,6 +35,7 @@ _SEQUENCE = "inboxSequence"
 _INBOX = "inbox"
 """Key of the bookmark: which inbox it is of, and a mark of the last row that was read."""
 
+_WITH_SPEAKERS = frozenset({xdm.ROOT.name, xdm.SESSION.name})
 _OURS = frozenset({"_id", _SEQUENCE, unread.FIELD})
 
 
@@ -48,11 +49,12 @@ class ExperienceEvents(TapStream):
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream; the inbox is opened when it is read."""
         codes, view = tap.settings.custom_attributes, tap.settings.speaker_view
-        groups = tuple(
-            group.with_attributes(codes).reading("participants", view.read_speakers)
-            for group in xdm.EXPERIENCE
+        groups = tuple(group.with_attributes(codes) for group in xdm.EXPERIENCE)
+        read = (
+            view.apply(group) if group.name in _WITH_SPEAKERS else group
+            for group in (xdm.ROOT, *groups)
         )
-        super().__init__(tap, xdm.experience_schema(groups), (xdm.ROOT, *groups))
+        super().__init__(tap, xdm.experience_schema(groups), tuple(read))
         self.replication_key = _SEQUENCE
         self.selected_by_default = bool(tap.settings.inbox_url)
 

@@ -516,6 +516,23 @@ def test_flattened_every_field_is_a_column_and_nothing_else_is(
     assert told[0].endswith("attendee.shoe, more.")
 
 
+def test_private_answers_of_speakers_stay_out(run_tap: TapRunner, inbox: InboxMaker) -> None:
+    speaker = {"fullName": "Sam Sample", "attributevalues": [{"value": "a ramp"}]}
+    said = [
+        {"eventType": "x", "session": {"participants": [speaker]}},
+        {
+            "eventType": "x",
+            "session": [{"participants": [speaker]}],
+            "sessionParticipants": speaker,
+        },
+        {"eventType": "x", "presenters": speaker},
+    ]
+    run = run_tap(inbox(*said))
+    assert [json.dumps(one).count("Sam Sample") for one in records(run)] == [1, 2, 1]
+    assert "a ramp" not in run.output
+    assert run_tap(inbox(*said, speaker_attributes=True)).output.count("a ramp") == 4
+
+
 def test_what_no_database_takes_is_taken_out(run_tap: TapRunner, inbox: InboxMaker) -> None:
     said = [json.loads(line) for line in (CASES / "R05" / "events.jsonl").read_text().splitlines()]
     unknown = {"transmissionId": "p4", "lead": {"x\0": ["\0"]}}
