@@ -25,8 +25,10 @@ _LONG_IN_TEXT = re.compile(_LONG_NUMBER)
 _LONG_IN_BYTES = re.compile(_LONG_NUMBER.encode())
 
 _NUL = rb"\u0000"
-_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
-_MANY_DIGITS = b"0" * (_MOST_DIGITS - 1)
+_ALIKE = bytes.maketrans(b"123456789:[- \t\r\n", b"000000000,,,,,,,")
+"""All digits are the same, and so is all that can stand before a number."""
+
+_MANY_DIGITS = b"," + b"0" * (_MOST_DIGITS - 1)
 _UNSTORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000))
 
 
@@ -61,7 +63,7 @@ def parse_storable(text: bytes | str) -> object:
     """
     content = text.encode() if isinstance(text, str) else text
     # A search for a fixed string takes a tenth of the time that a pattern does.
-    if _NUL not in content and _MANY_DIGITS not in content.translate(_DIGITS_ALIKE):
+    if _NUL not in content and _MANY_DIGITS not in content.translate(_ALIKE):
         with suppress(ValueError):
             return orjson.loads(content)
     decoded = content.decode("utf-8", "replace")
