@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 from functools import reduce
+from itertools import chain
 
 import orjson
 
@@ -15,6 +16,9 @@ FIELD = "_unread"
 
 LEVELS_AROUND = 8
 """Levels that a value must leave to those who put it into records and messages."""
+
+MOST_LEVELS = 240
+"""Levels of a value that is not nested too deep; orjson writes 254 in all."""
 
 
 def as_text(unread: Mapping[str, object]) -> str | None:
@@ -28,17 +32,14 @@ def as_text(unread: Mapping[str, object]) -> str | None:
 
 
 def storable(record: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The record; values that are nested too deep to be written are moved to the unread ones."""
-    if is_writable(record):
-        return record
+    """A record that cannot be written, without what is nested too deep: that becomes unread."""
     unread = orjson.loads(record.get(FIELD) or "{}")
     for name, value in record.items():
-        if isinstance(value, dict):
-            for field, inner in value.items():
-                if not is_writable(inner):
-                    unread[f"{name}.{field}"] = inner
-                    value[field] = None
-        elif not is_writable(value):
+        for field, inner in value.items() if isinstance(value, dict) else ():
+            if _is_deep(inner):
+                unread[f"{name}.{field}"] = inner
+                value[field] = None
+        if _is_deep(value):
             unread[name] = value
             record[name] = None
     if FIELD in record:
@@ -53,6 +54,16 @@ def is_writable(value: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        inside = (
+            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
+        )
+        level = [*chain.from_iterable(inside)]
+    return bool(level)
 
 
 def _shallow(value: object) -> object:

@@ -190,7 +190,7 @@ class TapStream(Stream):
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for page in self.read_pages(context):
-            yield from map(unread.storable, page)
+            yield from page
 
     @property
     def _goes_out_as_it_is(self) -> bool:

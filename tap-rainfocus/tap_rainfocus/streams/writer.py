@@ -45,7 +45,9 @@ class PageWriter(SingerWriter):
     def _encode(self, message: Message) -> bytes:
         try:
             return orjson.dumps(message.to_dict(), default=_plain, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # a stream map can make what orjson does not take, such as 2**64
+        except TypeError:  # nested too deep, or 2**64 by a stream map
+            if isinstance(message, RecordMessage):
+                message.record = storable(message.record)
             return f"{self.serialize_message(message)}\n".encode()
 
 
