@@ -266,29 +266,31 @@ def test_postgres_keeps_groups_as_they_are(
         }
 
 
-@pytest.mark.parametrize("how", ["marked", "deleted"])
 def test_postgres_drops_what_is_gone_once_all_came_whole(
-    postgres: Postgres, tmp_path: Path, how: str
+    postgres: Postgres, tmp_path: Path
 ) -> None:
-    def run(name: str) -> tuple[int, int]:
-        """Extract and load; the sessions that are there, and those that are marked as gone."""
-        messages = extract(tmp_path / name, conference, FLAT | {"activate_version": True})
-        load_postgres(postgres, how, messages, hard_delete=how == "deleted")
-        rows = postgres.rows(f"SELECT * FROM {how}.sessions")
+    def extracted(name: str) -> Path:
+        return extract(tmp_path / name, conference, FLAT | {"activate_version": True})
+
+    def load(messages: Path, **more: object) -> tuple[int, int]:
+        """The sessions that are there then, and those of them that are marked as gone."""
+        load_postgres(postgres, "gone", messages, **more)
+        rows = postgres.rows("SELECT * FROM gone.sessions")
         return len(rows), sum(bool(row.get("_sdc_deleted_at")) for row in rows)
 
     with running(tmp_path / "rainfocus.db") as conference:
-        before, _ = run("first")
+        before, _ = load(extracted("first"))
         with conference.store.transaction() as database:
             database.execute(
                 "DELETE FROM record WHERE position = (SELECT min(position) FROM record "
                 "WHERE event = 'summit25' AND entity = 'session')"
             )
-        conference.faults.add(
-            Fault("refuse_200", call="entityDataDump/session", skip=1, times=2, code="124")
-        )
-        assert run("one_event_denied") == (before, 0)
-        assert run("whole") == ((before - 1, 0) if how == "deleted" else (before, 1))
+        denied = Fault("refuse_200", call="entityDataDump/session", skip=1, times=2, code="124")
+        conference.faults.add(denied)
+        assert load(extracted("one_event_denied")) == (before, 0)
+        whole = extracted("whole")
+    assert load(whole) == (before, 1)
+    assert load(whole, hard_delete=True) == (before - 1, 0)
 
 
 def test_postgres_can_be_asked_by_field(
