@@ -32,6 +32,7 @@ _DATE = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 _HOUR = re.compile(
     r"(\d{1,2})(?::(\d\d)(?::(\d\d)(?:\.0+)?)?)?\s*(?:([ap])\.?m\.?)?", re.IGNORECASE
 )
+_HALF = re.compile(r"\d\s*[ap]\.?m", re.IGNORECASE)
 
 
 def placed_hours(time: Mapping[str, t.Any], date_order: str | None = None) -> dict[str, str]:
@@ -48,9 +49,10 @@ def placed_hours(time: Mapping[str, t.Any], date_order: str | None = None) -> di
     day = _date(raw.get("date"), date_order)
     start_day, start_hour = _parts(raw.get("starttime"), date_order)
     end_day, end_hour = _parts(raw.get("endtime"), date_order)
-    start = _moment(start_day or day, start_hour)
+    in_halves = any(_HALF.search(hour) for hour in (start_hour, end_hour))
+    start = _moment(start_day or day, start_hour, in_halves=in_halves)
     end_day = end_day or _date(raw.get("enddate"), date_order)
-    end = _moment(end_day or day, end_hour)
+    end = _moment(end_day or day, end_hour, in_halves=in_halves)
     if start and end and end < start and not end_day:
         end = _later(end, start, _length(raw))
     placed = {"starttime": start, "endtime": end}
@@ -85,14 +87,15 @@ def _parts(value: object, date_order: str | None) -> tuple[date | None, str]:
     return (day, rest.strip()) if day else (None, text)
 
 
-def _moment(day: date | None, text: str) -> datetime | None:
+def _moment(day: date | None, text: str, *, in_halves: bool) -> datetime | None:
+    """An hour on its day; without AM or PM it has two readings beside one that says which."""
     hour = _HOUR.fullmatch(text)
     if day is None or hour is None or not (hour[2] or hour[4]):
         return None
     number, half = int(hour[1]), (hour[4] or "").lower()
     if half and number <= NOON:
         number = number % NOON + (NOON if half == "p" else 0)
-    elif half == "a":
+    elif half == "a" or (in_halves and number <= NOON):
         return None
     minute, second = int(hour[2] or 0), int(hour[3] or 0)
     if (number, minute, second) > MIDNIGHT or max(minute, second) >= SIXTY:

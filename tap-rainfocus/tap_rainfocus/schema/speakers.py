@@ -7,6 +7,7 @@ are not published (docs/rainfocus-api.md §4.6): both come out only where that i
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ from tap_rainfocus.schema.values import read_boolean, read_objects
 from tap_rainfocus.schema.xdm import SPEAKER
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_rainfocus.schema.xdm import Group
 
 _ANSWERS = frozenset({"attributes", "attributevalues", "customattributes"})
@@ -52,10 +55,8 @@ class SpeakerView:
         Raises:
             ValueError: It is nested too deep.
         """
-        try:
+        with _not_too_deep():
             return self._shown(value)
-        except RecursionError as error:
-            raise ValueError from error
 
     def read_speakers(self, value: object) -> list[dict[str, t.Any]]:
         """Speakers, with what is shown of them.
@@ -63,10 +64,8 @@ class SpeakerView:
         Raises:
             ValueError: They are nested too deep.
         """
-        try:
+        with _not_too_deep():
             return [self._speaker(speaker) for speaker in read_objects(value)]
-        except RecursionError as error:
-            raise ValueError from error
 
     def read_sessions(self, value: object) -> list[dict[str, t.Any]]:
         """The sessions of a speaker that are shown, `published` as a boolean.
@@ -74,10 +73,8 @@ class SpeakerView:
         Raises:
             ValueError: They are nested too deep.
         """
-        try:
+        with _not_too_deep():
             sessions = [self._regular(session) for session in read_objects(value)]
-        except RecursionError as error:
-            raise ValueError from error
         return [session for session in sessions if self.unpublished or _is_shown(session)]
 
     def _speaker(self, speaker: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -104,6 +101,14 @@ class SpeakerView:
                 return [self._shown(inner) for inner in value]
             case _:
                 return value
+
+
+@contextmanager
+def _not_too_deep() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        raise ValueError from error
 
 
 def _boolean(value: object) -> object:

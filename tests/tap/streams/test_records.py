@@ -131,6 +131,14 @@ LATE: dict[str, tuple[Record, tuple[str | None, str | None]]] = {
         {"date": "2026-10-27", "startTime": "23:00", "endTime": "01:00"},
         ("2026-10-27 23:00:00", "2026-10-28 01:00:00"),
     ),
+    "an end without its half of the day": (
+        {"date": "2026-10-27", "startTime": "2:30 PM", "endTime": "3:30"},
+        ("2026-10-27 14:30:00", None),
+    ),
+    "a start without its half of the day": (
+        {"date": "2026-10-27", "startTime": "11:30", "endTime": "12:30 PM"},
+        (None, "2026-10-27 12:30:00"),
+    ),
     "no hour": (
         {"date": "2026-10-27", "startTime": "25:00", "endTime": "13 am"},
         (None, None),
