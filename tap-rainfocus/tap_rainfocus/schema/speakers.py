@@ -1,7 +1,7 @@
 """What is shown of speakers, within sessions and by themselves.
 
 A captured public reply holds the private registration answers of its speakers, and sessions that
-are not published (docs/rainfocus-api.md §4.6): both come out only where that is asked for.
+are not published (docs/rainfocus-api.md §4.3): both come out only where that is asked for.
 """
 
 from __future__ import annotations
