@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import typing as t
 from contextlib import suppress
@@ -56,7 +57,8 @@ def parse_storable(text: bytes | str) -> object:
     """The value of a JSON text, in a form that every loader and database takes.
 
     As lenient as `parse_json`. A byte that is not UTF-8 becomes a replacement character; NUL and
-    half a surrogate pair are taken out; a whole number beyond 64 bits becomes text.
+    half a surrogate pair are taken out; a whole number beyond 64 bits, and what is no number
+    such as NaN, becomes text.
 
     Raises:
         ValueError: It is not JSON.
@@ -107,12 +109,28 @@ def _integer(digits: str) -> int | str:
 
 
 def _storable(value: object) -> object:
-    match value:
-        case str():
-            return value.translate(_UNSTORABLE)
-        case list():
-            return [_storable(inner) for inner in value]
-        case dict():
-            return {key.translate(_UNSTORABLE): _storable(inner) for key, inner in value.items()}
-        case _:
-            return value
+    """The value, changed in place, however deep it is."""
+    root = [value]
+    todo: list[t.Any] = [root]
+    while todo:
+        container = todo.pop()
+        is_object = isinstance(container, dict)
+        for key in (
+            [key for key in container if key != key.translate(_UNSTORABLE)] if is_object else ()
+        ):
+            _rename(container, key)
+        for key, inner in container.items() if is_object else enumerate(container):
+            if isinstance(inner, dict | list):
+                todo.append(inner)
+            elif isinstance(inner, str):
+                container[key] = inner.translate(_UNSTORABLE)
+            elif isinstance(inner, float) and not math.isfinite(inner):
+                container[key] = json.dumps(inner)
+    return root[0]
+
+
+def _rename(container: dict[str, t.Any], key: str) -> None:
+    name = key.translate(_UNSTORABLE)
+    while name in container:
+        name += "_"
+    container[name] = container.pop(key)

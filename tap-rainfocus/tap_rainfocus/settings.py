@@ -177,12 +177,16 @@ class TapSettings(ConnectionSettings):
         }
         names = {field.name for group in (*EXPERIENCE, SPEAKER) for field in group.fields}
         for code in dict.fromkeys(self.custom_attributes):
+            if not code.strip():
+                msg = "Setting custom_attributes names a blank: give codes, or leave it out."
+                raise SettingsError(msg)
             if code in names:
+                taken.setdefault(code.casefold(), code)
                 continue
             if other := taken.get(code.casefold()):
                 msg = (
                     f"Setting custom_attributes names {code}, which differs from {other} in case "
-                    "alone: most loaders take them for one column. Leave it out: attributes has it."
+                    "alone: most loaders take them for one column. Leave it out."
                 )
                 raise SettingsError(msg)
             taken[code.casefold()] = code

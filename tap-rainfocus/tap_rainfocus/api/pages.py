@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import chain
 
-from rainfocus_client.errors import RetriableError, SettingsError
+from rainfocus_client.errors import DataError, RetriableError, SettingsError
 from rainfocus_client.lenient_json import parse_body
 
 from tap_rainfocus.schema.values import read_integer, read_moment, rfc3339
@@ -19,11 +19,13 @@ if t.TYPE_CHECKING:
 
 Record: t.TypeAlias = dict[str, t.Any]
 
-_RECORDS_KEYS = ("results", "data", "items")
-_TOTALS = ("total", "totalSearchItems")
+_RECORDS_KEYS = ("results", "data")
+_TOTALS = ("total", "totalSearchItems", "totalCount", "totalRecords", "totalResults")
 _CURSORS = ("cursor", "nextId")
 _CURSOR = re.compile(rb'"(cursor|nextId)"\s*:\s*("(?:[^"\\]|\\.)+")')
-_ENVELOPE = frozenset({"responseCode", "responseMessage", "timestamp", "event", *_CURSORS})
+_ENVELOPE = frozenset(
+    {"responseCode", "responseMessage", "timestamp", "event", *_CURSORS, *_TOTALS}
+)
 
 LARGE = 1 << 16
 """Bytes from which parsing a page takes long enough to ask for the next one before."""
@@ -45,14 +47,14 @@ class Page:
     """One page of a download.
 
     Attributes:
-        records: The records as they came.
+        records: The records as they came, all or nearly all of them objects.
         cursor: What to send for the next page; None at the end.
         clock: The server's clock, RFC 3339 in UTC, where the reply tells it.
         total: How many records the whole download has, where the reply tells it, else 0.
         event: The code of the event that the records are of, where the reply tells it.
     """
 
-    records: list[Record]
+    records: list[t.Any]
     cursor: Cursor | None
     clock: str | None
     total: int = 0
@@ -79,8 +81,7 @@ class Page:
                 "name its key in the setting endpoints (records_key)."
             )
             raise SettingsError(msg)
-        named = (Cursor(name, str(body[name])) for name in _CURSORS if body.get(name))
-        cursor = next(named, None)
+        cursor = _cursor(call, body)
         total = _total(body)
         if not records and (cursor or total):
             msg = (
@@ -88,9 +89,7 @@ class Page:
                 "throttling: try again later, or set requests_per_second."
             )
             raise RetriableError(msg)
-        event = body.get("event")
-        code = event if isinstance(event, str) and event else None
-        return cls(records, cursor, _clock(body, headers), total, code)
+        return cls(records, cursor, _clock(body, headers), total, _event(body))
 
 
 def guess_cursor(content: bytes) -> Cursor | None:
@@ -102,13 +101,16 @@ def guess_cursor(content: bytes) -> Cursor | None:
     return Cursor(found[1].decode(), str(parse_body(found[2]))) if found else None
 
 
-def _records(body: Mapping[str, t.Any], records_key: str) -> list[Record] | None:
+def _records(body: Mapping[str, t.Any], records_key: str) -> list[t.Any] | None:
     """The records, in any envelope that RainFocus uses (docs/rainfocus-api.md §3.1)."""
-    own = body.get(records_key)
-    lists = [own] if isinstance(own, list) else [*map(body.get, _RECORDS_KEYS), _in_sections(body)]
+    named = (body[key] for key in (records_key, *_RECORDS_KEYS) if isinstance(body.get(key), list))
+    own = next(named, None)
+    lists = [body.get("items"), _in_sections(body)] if own is None else [own]
     usable = [*filter(_are_objects, lists)]
     nothing_else = "responseCode" in body and not body.keys() - _ENVELOPE
     found = next(filter(None, usable), usable[0] if usable else [] if nothing_else else None)
+    if found is None and own and any(isinstance(record, dict) for record in own):
+        found = own
     return None if found is None else [record for record in found if record is not None]
 
 
@@ -123,14 +125,35 @@ def _sections(body: Mapping[str, t.Any]) -> list[Record]:
 
 
 def _total(body: Mapping[str, t.Any]) -> int:
-    told = [source.get(key) for source in (body, *_sections(body)) for key in _TOTALS]
-    return max((total for total in map(_number, told) if total), default=0)
+    in_sections = sum(_most_told(section) for section in _sections(body))
+    return max(_most_told(body), in_sections)
+
+
+def _most_told(source: Mapping[str, t.Any]) -> int:
+    return max((_number(source.get(key)) or 0 for key in _TOTALS), default=0)
 
 
 def _number(value: object) -> int | None:
     with suppress(ValueError):
-        return read_integer(value)
+        return read_integer(value.replace(",", "") if isinstance(value, str) else value)
     return None
+
+
+def _cursor(call: str, body: Mapping[str, t.Any]) -> Cursor | None:
+    for name in _CURSORS:
+        if value := body.get(name):
+            if not isinstance(value, str | int):
+                msg = f"RainFocus answered {call} with a {name} that is neither text nor number."
+                raise DataError(msg)
+            return Cursor(name, str(value))
+    return None
+
+
+def _event(body: Mapping[str, t.Any]) -> str | None:
+    """The event's code, where the reply names it."""
+    event = body.get("event")
+    code = event.get("code") if isinstance(event, dict) else event
+    return str(code) if isinstance(code, str | int) and code else None
 
 
 def _are_objects(value: object) -> t.TypeGuard[list[Record | None]]:

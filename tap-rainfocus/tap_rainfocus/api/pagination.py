@@ -61,6 +61,7 @@ class Downloader:
             page = self._page(call, _at(cursor, params), cursor, records_key, ahead)
             if before and page.records == before.records:
                 if cursor == asked:  # the same request, answered the same
+                    _check_total(call, received, page)
                     return
                 msg = (
                     f"RainFocus answers {call} with page 1 again: it does not heed its own cursor."
@@ -78,9 +79,7 @@ class Downloader:
             yield page
             received += len(page.records)
             if not page.cursor:
-                if received < page.total:
-                    msg = f"RainFocus answered {call} with {received} of {page.total} records."
-                    raise UncertainEndError(msg)
+                _check_total(call, received, page)
                 return
             cursor = page.cursor
 
@@ -126,6 +125,12 @@ class _Ahead:
             self._waited = not under_way[1].done()
             return under_way[1].result()
         return self._get(cursor)
+
+
+def _check_total(call: str, received: int, page: Page) -> None:
+    if received < page.total:
+        msg = f"RainFocus answered {call} with {received} of {page.total} records."
+        raise UncertainEndError(msg)
 
 
 def _read(call: str, answer: Answer, records_key: str) -> Page:

@@ -25,6 +25,8 @@ LOOKUP_SIZE = 500
 PRUNE_SIZE = 10_000
 """Rows deleted in a transaction, so that receivers need not wait long."""
 
+_NONE = "There is no inbox where inbox_url says: check it, or start the receiver."
+
 _TAKE = (
     sa.update(SEQUENCE)
     .values(last=SEQUENCE.c.last + sa.bindparam("count"))
@@ -45,6 +47,9 @@ _READ = (
     .order_by(ROWS.c.sequence)
     .limit(sa.bindparam("count"))
 )
+_LAST = sa.select(sa.func.max(ROWS.c.sequence)).where(
+    ROWS.c.sequence <= sa.bindparam("sequence"), ROWS.c.readable
+)
 
 
 class Inbox:
@@ -61,7 +66,7 @@ class Inbox:
         Args:
             url: SQLAlchemy URL.
             may_be_new: Whether a file of SQLite, and tables that are missing, are made; without
-                it the rows are enough, and who may only read can.
+                it nothing is written.
 
         Raises:
             SettingsError: The inbox cannot be used.
@@ -71,14 +76,16 @@ class Inbox:
             msg = "Setting inbox_url names neither a file of SQLite nor a PostgreSQL database."
             raise SettingsError(msg)
         if not may_be_new and not self._database.is_there:
-            msg = "There is no inbox where inbox_url says: check it, or start the receiver."
-            raise SettingsError(msg)
+            raise SettingsError(_NONE)
         if self._database.kind == "postgresql" and self._database.encoding() != "UTF8":
             self.close()
             msg = "The database of inbox_url is not in UTF8: make one that is."
             raise SettingsError(msg)
-        if may_be_new or not self._database.has(ROWS):
+        if may_be_new:
             self._database.create(TABLES)
+        elif not (self._database.has(ROWS) and self._database.has(SEQUENCE)):
+            self.close()
+            raise SettingsError(_NONE)
 
     def append(self, messages: list[Message]) -> list[Kept]:
         """Keep the messages, in one transaction that is on disk on return.
@@ -104,6 +111,17 @@ class Inbox:
         return [
             InboxRow(sequence, _utc(received_at), *rest) for sequence, received_at, *rest in found
         ]
+
+    def last_row(self, sequence: int) -> InboxRow | None:
+        """The last readable row up to a sequence.
+
+        Raises:
+            StorageError: The inbox cannot be read.
+        """
+        found = self._database.read(
+            lambda connection: connection.scalar(_LAST, {"sequence": sequence})
+        )
+        return self.read(found - 1, 1)[0] if found else None
 
     def last(self) -> int:
         """The highest sequence given out, 0 if none.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from tap_rainfocus.schema.names import fold_key
-from tap_rainfocus.schema.values import read_attributes, read_choices, read_text
+from tap_rainfocus.schema.values import join_choices, read_attributes, read_choices, read_text
 from tap_rainfocus.schema.xdm import EVENT
 
 if t.TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Destination(t.NamedTuple):
 class Normalizer:
     """Reads records of one stream, by the declarations of its groups.
 
+    What stands in a group counts more than what stands beside it.
+
     A key is known by its letters and digits alone, with or without the name of its group in
     front. What no group knows goes to the first group under its own name, if that is open. A
     first group without a name is the record itself; then a key of another group is known only
@@ -99,6 +101,9 @@ class Normalizer:
     def __call__(self, raw: Mapping[str, t.Any]) -> Shaped:
         """Read a record."""
         shaped = Shaped({self._main: {}}, {})
+        for group in self._groups:
+            if group and isinstance(fields := raw.get(group), dict):
+                self._read(fields, shaped, group)
         self._read(raw, shaped, "")
         for attributes in self._attributes:
             attributes.settle(shaped)
@@ -118,24 +123,29 @@ class Normalizer:
                 continue
             group_name, name, read, is_text, _ = destination
             if name is None:
-                self._read_group(value, shaped, group_name)
+                # One that stands beside the others has been read before them.
+                is_read = not within and key == group_name
+                self._read_group(value, shaped, group_name, is_read=is_read)
                 continue
             regular = value
             if read is not None and not (is_text and type(value) is str):
-                try:
-                    regular = read(value)
-                except (ValueError, TypeError):  # the latter: nested too deep for JSON
+                regular = _readable(read, value)
+                if regular is None:
                     _keep(shaped.unread, _path(group_name, name), value)
-                    regular = None
             group = groups.get(group_name)
             if group is None:
                 group = groups[group_name] = {}
             if group.setdefault(name, regular) is not regular:
-                self._join(raw, within, key, regular, group)
+                self._join(raw, within, key, regular, shaped)
 
-    def _read_group(self, value: object, shaped: Shaped, name: str) -> None:
+    def _read_group(self, value: object, shaped: Shaped, name: str, *, is_read: bool) -> None:
+        if is_read and isinstance(value, dict):
+            return
         if isinstance(value, dict):
-            self._read(value, shaped, name)
+            try:
+                self._read(value, shaped, name)
+            except RecursionError:
+                _keep(shaped.unread, name, "nested too deep")
         elif name in self._whole:
             read = self._read_unknown[name]
             _keep(shaped.unread, name, read(value) if read else value)
@@ -148,20 +158,20 @@ class Normalizer:
         within: str,
         key: str,
         regular: object,
-        group: dict[str, t.Any],
+        shaped: Shaped,
     ) -> None:
         """Put up with a second spelling of a field.
 
         The better name counts, then the first that can be read; the other one stays under the
-        name it came with. Lists of custom attributes become one.
+        name it came with, or unread. Lists of custom attributes become one.
         """
         destinations = self._destinations[within]
         destination = t.cast("Destination", destinations[key])
-        name = destination.name or key
+        group, name = shaped.groups[destination.group or self._main], destination.name or key
         first = group[name]
         if first is None:
             group[name] = regular
-        elif regular is None or first == regular:
+        elif regular is None or _are_equal(first, regular):
             return
         elif destination.read is read_attributes:
             group[name] = first + [
@@ -174,23 +184,26 @@ class Normalizer:
                 if found
                 and found.rank > destination.rank
                 and found[:2] == destination[:2]
-                and _regular(found, raw.get(other)) == first
+                and _are_equal(_readable(found.read, raw.get(other)), first)
             )
             if (other := next(worse, None)) is not None:
-                group[name] = regular
-                key = other
-            if {within, destination.group} <= self._open:
-                group.setdefault(key, raw[key])
+                group[name], regular, key = regular, first, other
+            second = regular if isinstance(raw[key], dict | list) else raw[key]
+            if {within, destination.group} <= self._open and key not in group:
+                group[key] = second
             else:
-                self.left_out.add(_path(destination.group, key))
+                _keep(shaped.unread, _path(destination.group, key), second)
 
     def _find(self, within: str, key: str) -> Destination | None:
-        if key and not within and key in self._groups:
-            return Destination(key, None, None)
         letters = fold_key(key).removeprefix(within)
         if letters and (within, letters) in self._known:
             found = self._known[within, letters]
             return found._replace(rank=0) if found and key == found.name else found
+        if (name := fold_key(key)) and name in self._groups:
+            return Destination(name, None, None)
+        elsewhere = "", name
+        if elsewhere in self._known and self._known[elsewhere] is None:
+            return None
         if within in self._open:
             group = within or self._main
             return Destination(group, key, self._read_unknown[group])
@@ -249,15 +262,17 @@ class _Attributes:
     @classmethod
     def of(cls, group: Group, codes: frozenset[str]) -> _Attributes | None:
         """For a group, if there is anything to be done."""
-        fields = [f for f in group.fields if f.kind.read is read_choices and f.name in codes]
-        if not fields:
-            return None
-        return cls(
-            group.name,
-            tuple(field.name for field in fields if not field.is_hidden),
-            frozenset(field.name for field in fields if field.is_hidden),
-            any(field.name == _ATTRIBUTES and field.is_hidden for field in group.fields),
+        hidden = [field for field in group.fields if field.is_hidden]
+        promoted = tuple(
+            field.name
+            for field in group.fields
+            if field.kind.read is read_choices and field.name in codes and not field.is_hidden
         )
+        if not (promoted or hidden):
+            return None
+        removed = {fold_key(name) for field in hidden for name in (field.name, *field.aliases)}
+        is_hidden = any(field.name == _ATTRIBUTES for field in hidden)
+        return cls(group.name, promoted, frozenset(removed), is_hidden)
 
     def settle(self, shaped: Shaped) -> None:
         """Make fields of those that are to be some, and take out what is hidden."""
@@ -266,18 +281,19 @@ class _Attributes:
             return
         attributes = group.get(_ATTRIBUTES) or []
         for code in self.promoted:
-            found = [
-                entry["value"]
-                for entry in attributes
-                if entry["code"] == code and entry["value"] is not None
-            ]
+            found = [e for e in attributes if e["code"] == code and e["value"] is not None]
             if found and group.get(code) is None:
-                group[code] = "; ".join(found)
+                group[code] = join_choices(found)
         if self.is_hidden:
             group.pop(_ATTRIBUTES, None)
-            shaped.unread.pop(f"{self.group}.{_ATTRIBUTES}", None)
         elif self.removed and attributes:
-            group[_ATTRIBUTES] = [e for e in attributes if e["code"] not in self.removed]
+            group[_ATTRIBUTES] = [e for e in attributes if not self._is_removed(e)]
+        if self.removed:  # which of them an unreadable list holds, nobody knows
+            for field in [f for f in shaped.unread if f.startswith(f"{self.group}.{_ATTRIBUTES}")]:
+                del shaped.unread[field]
+
+    def _is_removed(self, entry: Mapping[str, str | None]) -> bool:
+        return fold_key(entry["code"] or entry["name"] or "") in self.removed
 
 
 def _is_unwanted(group: Group, field: Field) -> bool:
@@ -289,8 +305,16 @@ def _is_unwanted(group: Group, field: Field) -> bool:
     )
 
 
-def _regular(destination: Destination, value: object) -> object:
+def _readable(read: Callable[[object], t.Any] | None, value: object) -> object:
+    """The value as it is read; None where it cannot be."""
     try:
-        return destination.read(value) if destination.read else value
-    except (ValueError, TypeError):
+        return read(value) if read else value
+    except (ValueError, TypeError, RecursionError):  # the last two: nested too deep
         return None
+
+
+def _are_equal(one: object, other: object) -> bool:
+    try:
+        return one == other
+    except RecursionError:
+        return False

@@ -44,6 +44,13 @@ def placed_hours(time: Mapping[str, t.Any], date_order: str | None = None) -> di
         time: As it came.
         date_order: Which of `DATE_ORDERS` the site has, where that is known.
     """
+    try:
+        return _placed(time, date_order)
+    except OverflowError:
+        return {}
+
+
+def _placed(time: Mapping[str, t.Any], date_order: str | None) -> dict[str, str]:
     keys = {fold_key(key): key for key in time if fold_key(key) in _NAMES}
     raw = {name: time[key] for name, key in keys.items()}
     day = _date(raw.get("date"), date_order)
@@ -51,19 +58,24 @@ def placed_hours(time: Mapping[str, t.Any], date_order: str | None = None) -> di
     end_day, end_hour = _parts(raw.get("endtime"), date_order)
     in_halves = any(_HALF.search(hour) for hour in (start_hour, end_hour))
     start = _moment(start_day or day, start_hour, in_halves=in_halves)
-    end_day = end_day or _date(raw.get("enddate"), date_order)
-    end = _moment(end_day or day, end_hour, in_halves=in_halves)
-    if start and end and end < start and not end_day:
-        end = _later(end, start, _length(raw))
+    said_day = _date(raw.get("enddate"), date_order)
+    end = _moment(end_day or said_day or day, end_hour, in_halves=in_halves)
+    if start and end and not end_day:
+        end = _settled(end, start, _length(raw), is_dated=said_day not in {None, day})
     placed = {"starttime": start, "endtime": end}
     return {keys[name]: f"{moment}" for name, moment in placed.items() if moment}
 
 
-def _later(end: datetime, start: datetime, length: timedelta | None) -> datetime | None:
-    """An end whose hour is before that of its start: after midnight, or as clocks go back."""
-    if start - end >= CLOCK_SHIFT or (length and start + length == end + _DAY):
-        return end + _DAY
-    return end if length and start + length == end + CLOCK_SHIFT else None
+def _settled(
+    end: datetime, start: datetime, length: timedelta | None, *, is_dated: bool
+) -> datetime | None:
+    """An end on the day that the length says, or else the first one that is possible."""
+    for possible in (end, end + _DAY, end - _DAY) if length else ():
+        if possible - start == length:
+            return possible
+    if end >= start or is_dated or (length and start + length == end + CLOCK_SHIFT):
+        return end
+    return end + _DAY if start - end >= CLOCK_SHIFT else None
 
 
 def _length(raw: Mapping[str, t.Any]) -> timedelta | None:

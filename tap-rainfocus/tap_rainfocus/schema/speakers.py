@@ -1,4 +1,4 @@
-"""What is shown of speakers, within sessions and by themselves.
+"""What is shown of speakers, wherever they stand.
 
 A captured public reply holds the private registration answers of its speakers, and sessions that
 are not published (docs/rainfocus-api.md §4.3): both come out only where that is asked for.
@@ -7,22 +7,29 @@ are not published (docs/rainfocus-api.md §4.3): both come out only where that i
 from __future__ import annotations
 
 import typing as t
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.values import read_boolean, read_objects
-from tap_rainfocus.schema.xdm import SPEAKER
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+_OTHERS = frozenset({xdm.ATTENDEE.name, xdm.LEAD.name})
+"""The groups that tell of people who are no speakers."""
 
-    from tap_rainfocus.schema.xdm import Group
+_PERSON = frozenset(
+    {
+        *("bio", "firstname", "fullname", "globalfullname", "jobtitle", "lastname"),
+        *("speakerid", "speakerrole", "userref"),
+    }
+)
+"""Keys, folded, by which an object is known as a speaker."""
 
-_ANSWERS = frozenset({"attributes", "attributevalues", "customattributes"})
-_SESSIONS = frozenset({"session", "sessions"})
-_PUBLISHED = "published"
+_SPEAKERS = ("participant", "presenter", "speaker")
+"""Words in a key, folded, under which speakers stand."""
+
+_PUBLISHED = frozenset({"published", "ispublished"})
+_TOO_DEEP = "nested too deep"
 
 _folded = lru_cache(maxsize=1024)(fold_key)
 
@@ -39,84 +46,81 @@ class SpeakerView:
     answers: bool = False
     unpublished: bool = False
 
-    def apply(self, group: Group) -> Group:
-        """A group that may tell of speakers, with what is shown of them."""
-        shown = group.reading("participants", self.read_speakers).reading(
-            "sessions", self.read_sessions
-        )
-        if self.answers:
-            return shown
-        private = {"attributes"} if group.name == SPEAKER.name else set()
-        return replace(shown.hiding(private), read_unknown=self.read_unknown)
-
-    def read_unknown(self, value: object) -> object:
-        """What no group declares: speakers may stand in it, under whatever name.
-
-        Raises:
-            ValueError: It is nested too deep.
-        """
-        with _not_too_deep():
-            return self._shown(value)
+    def apply(self, group: xdm.Group) -> xdm.Group:
+        """A group, with what is shown of the speakers in it."""
+        if group.name in _OTHERS:
+            return group
+        for field in group.fields:
+            if field.kind.read is read_objects:
+                is_of_speakers = field.name in {"participants", "sessions"}
+                read = self.read_speakers if is_of_speakers else self.read_others
+                group = group.reading(field.name, read)
+        if group.name != xdm.SPEAKER.name:
+            return replace(group, read_unknown=self.read_unknown)
+        shown = group if self.answers else group.hiding({"attributes"})
+        return replace(shown, read_unknown=self.read_unknown_of_speaker)
 
     def read_speakers(self, value: object) -> list[dict[str, t.Any]]:
-        """Speakers, with what is shown of them.
+        """Speakers, or what is a speaker's, with what is shown of it."""
+        objects = read_objects(value)
+        return t.cast("list[dict[str, t.Any]]", self._read(objects, in_speaker=True))
 
-        Raises:
-            ValueError: They are nested too deep.
-        """
-        with _not_too_deep():
-            return [self._speaker(speaker) for speaker in read_objects(value)]
+    def read_others(self, value: object) -> list[dict[str, t.Any]]:
+        """Objects in which there may be speakers."""
+        objects = read_objects(value)
+        return t.cast("list[dict[str, t.Any]]", self._read(objects, in_speaker=False))
 
-    def read_sessions(self, value: object) -> list[dict[str, t.Any]]:
-        """The sessions of a speaker that are shown, `published` as a boolean.
+    def read_unknown(self, value: object) -> object:
+        """What no group declares: speakers may stand in it, under whatever name."""
+        return self._read(value, in_speaker=False)
 
-        Raises:
-            ValueError: They are nested too deep.
-        """
-        with _not_too_deep():
-            sessions = [self._regular(session) for session in read_objects(value)]
-        return [session for session in sessions if self.unpublished or _is_shown(session)]
+    def read_unknown_of_speaker(self, value: object) -> object:
+        """The same of what stands in a speaker."""
+        return self._read(value, in_speaker=True)
 
-    def _speaker(self, speaker: dict[str, t.Any]) -> dict[str, t.Any]:
-        return {
-            key: self.read_sessions(value) if value and _folded(key) in _SESSIONS else value
-            for key, value in self._regular(speaker).items()
-        }
-
-    def _regular(self, fields: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The fields that are shown, `published` as a boolean."""
-        return {
-            key: _boolean(value) if _folded(key) == _PUBLISHED else self._shown(value)
-            for key, value in fields.items()
-            if self.answers or _folded(key) not in _ANSWERS
-        }
-
-    def _shown(self, value: object) -> object:
-        if self.answers:
+    def _read(self, value: object, *, in_speaker: bool) -> object:
+        if not isinstance(value, dict | list):
             return value
+        try:
+            return self._shown(value, in_speaker=in_speaker)
+        except RecursionError:
+            return [{"value": _TOO_DEEP}]
+
+    def _shown(self, value: object, *, in_speaker: bool) -> object:
         match value:
             case dict():
-                return {k: self._shown(v) for k, v in value.items() if _folded(k) not in _ANSWERS}
+                inside = in_speaker or any(_folded(key) in _PERSON for key in value)
+                return {
+                    key: self._field(_folded(key), inner, in_speaker=inside)
+                    for key, inner in value.items()
+                    if self.answers or not (inside and "attribute" in _folded(key))
+                }
             case list():
-                return [self._shown(inner) for inner in value]
+                shown = (self._shown(inner, in_speaker=in_speaker) for inner in value)
+                return [one for one in shown if not in_speaker or self._is_shown(one)]
             case _:
                 return value
 
+    def _field(self, name: str, value: object, *, in_speaker: bool) -> object:
+        if name in _PUBLISHED:
+            return _boolean(value)
+        of_speakers = any(word in name for word in _SPEAKERS)
+        return self._shown(value, in_speaker=in_speaker or of_speakers)
 
-@contextmanager
-def _not_too_deep() -> Iterator[None]:
-    try:
-        yield
-    except RecursionError as error:
-        raise ValueError from error
+    def _is_shown(self, one: object) -> bool:
+        """Whether an object in a list is no session, or one that is published."""
+        if self.unpublished or not isinstance(one, dict):
+            return True
+        told = [value for key, value in one.items() if _folded(key) in _PUBLISHED]
+        is_session = not any(_folded(key) in _PERSON - {"speakerrole"} for key in one)
+        return not is_session or all(value in {True, None} for value in told)
 
 
 def _boolean(value: object) -> object:
+    """Whether something is published; as it came where that cannot be read."""
+    if isinstance(value, str) and value.strip().casefold() == "published":
+        return True
     try:
-        return read_boolean(value)
+        return None if value is None else read_boolean(value)
     except ValueError:
         return value
-
-
-def _is_shown(session: dict[str, t.Any]) -> bool:
-    return not any(value is False for key, value in session.items() if _folded(key) == _PUBLISHED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import orjson
@@ -17,7 +18,11 @@ _BOOLEANS: dict[object, bool] = {
     **dict.fromkeys((False, "no", "n", "false", "f", "off", "0", "0.0"), False),
 }
 _REGULAR_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_EPOCH_MS = re.compile(r"\d{11,14}")
+_EPOCH_MS = re.compile(r"\d{12,13}")
+_DATED = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{8})(?P<hour>[T ].+)?")
+
+_VALUES = frozenset({"value", "attributeValues", "attributevalues"})
+"""Keys of a custom attribute's value, or values."""
 
 _NO_SEATS = frozenset({0, 50_000})
 """What catalogues were captured with where seats are unknown (0) or without limit."""
@@ -57,7 +62,8 @@ def read_yes_no(value: object) -> str:
 def read_integer(value: object) -> int:
     """An integer: 60, 60.0 and "60" are the same."""
     try:
-        number = float("" if isinstance(value, bool) else t.cast("float", value))
+        is_number = not isinstance(value, bool) and "_" not in str(value)
+        number = float(t.cast("float", value) if is_number else "")
     except (TypeError, OverflowError) as error:
         raise ValueError from error
     if not number.is_integer() or abs(number) > MAX_INTEGER:
@@ -92,7 +98,9 @@ def read_local_time(value: object) -> str:
     counts milliseconds, says nothing about the place and cannot be read.
     """
     moment = _parse(value)
-    if not isinstance(value, str) or value.strip()[-1:] in "Zz" or _EPOCH_MS.fullmatch(value):
+    text = value.strip().replace("/", "-") if isinstance(value, str) else ""
+    dated = _DATED.fullmatch(text.upper())
+    if dated is None or not dated["hour"] or text[-1:] in "Zz":
         raise ValueError
     return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
@@ -108,7 +116,13 @@ def read_texts(value: object) -> list[str]:
 
 
 def read_objects(value: object) -> list[dict[str, t.Any]]:
-    """A list of objects as they came, without holes; what is none becomes one with a `value`."""
+    """A list of objects as they came, without holes; what is none becomes one with a `value`.
+
+    It may be JSON in a text.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in {"[", "{"}:
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(value)
     items = (item for item in read_list(value) if item is not None)
     return [item if isinstance(item, dict) else {"value": item} for item in items]
 
@@ -118,9 +132,9 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
 
     Takes the three shapes of docs/rainfocus-api.md §4.2: `{code, name, value, attributeValues:
     [{value}]}`, `{attribute_id, attribute, value}` and `{attribute, value}`. A value that is
-    neither text nor number is kept as JSON.
+    neither text nor number is kept as JSON, and so is an entry of another shape.
     """
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not _VALUES.intersection(value):
         value = [{"code": code, "value": content} for code, content in value.items()]
     found: list[dict[str, str | None]] = []
     for item in read_list(value):
@@ -128,10 +142,14 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
             continue
         entry = item if isinstance(item, dict) else {"value": item}
         get = entry.get
-        code = _text(get("code") or get("attribute_id"))
+        code = _text(get("code") or get("attribute_id") or get("rf_attribute_code"))
         name = _text(get("name") or get("attribute"))
+        if not _VALUES.intersection(entry):
+            is_told = all(value in {None, code, name} for value in map(_text, entry.values()))
+            found.append({"code": code, "name": name, "value": None if is_told else _text(entry)})
+            continue
         for inner in read_list(get("attributeValues") or get("attributevalues") or entry):
-            content = inner.get("value") if isinstance(inner, dict) else inner
+            content = inner.get("value", get("value")) if isinstance(inner, dict) else inner
             for single in content if isinstance(content, list) else (content,):
                 found.append({"code": code, "name": name, "value": _text(single)})  # noqa: PERF401
     return found
@@ -139,10 +157,17 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
 
 def read_choices(value: object) -> str:
     """The value, or values joined by "; ", of a custom attribute that is a field of its own."""
-    if isinstance(value, list | dict):
-        listed = read_attributes(value if isinstance(value, list) else [value])
-        return "; ".join(entry["value"] for entry in listed if entry["value"])
-    return read_text(value)
+    if not isinstance(value, list | dict):
+        return read_text(value)
+    items = [item for item in read_list(value) if item is not None]
+    if not items or any(isinstance(item, dict) and not _VALUES & item.keys() for item in items):
+        raise ValueError
+    return join_choices(read_attributes(items))
+
+
+def join_choices(attributes: list[dict[str, str | None]]) -> str:
+    """The values of some custom attributes, each once, joined by "; "."""
+    return "; ".join(dict.fromkeys(entry["value"] for entry in attributes if entry["value"]))
 
 
 def rfc3339(moment: datetime) -> str:
@@ -151,17 +176,23 @@ def rfc3339(moment: datetime) -> str:
 
 
 def from_epoch_ms(value: object) -> datetime:
-    """A moment from milliseconds since 1970, a number or a numeric string."""
-    try:
-        return datetime.fromtimestamp(read_integer(value) / 1000, UTC)
-    except (OverflowError, OSError) as error:
-        raise ValueError from error
+    """A moment from milliseconds since 1970, a number or a numeric string.
+
+    Of fewer digits it may be seconds or a date, of more a date with its hour.
+    """
+    milliseconds = read_integer(value)
+    if not _EPOCH_MS.fullmatch(str(milliseconds)):
+        raise ValueError
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _parse(value: object) -> datetime:
     if not isinstance(value, str) or _EPOCH_MS.fullmatch(value.strip()):
         return from_epoch_ms(value)
-    return datetime.fromisoformat(value.strip().upper().replace("/", "-"))
+    text = value.strip().upper().replace("/", "-")
+    if not _DATED.fullmatch(text):
+        raise ValueError
+    return datetime.fromisoformat(text)
 
 
 def _text(value: object) -> str | None:

@@ -142,9 +142,12 @@ class Group:
         return replace(self, fields=tuple(fields))
 
     def with_attributes(self, codes: t.Iterable[str]) -> Group:
-        """The group with these custom attributes, if it has any, as fields of their own."""
-        known = {field.name for field in self.fields}
-        if not self.has_attributes:
+        """The group with these custom attributes, if it has any, as fields of their own.
+
+        They are hidden where the attributes are.
+        """
+        known = {field.name: field for field in self.fields}
+        if "attributes" not in known:
             return self
         promoted = tuple(
             Field(
@@ -152,6 +155,7 @@ class Group:
                 CHOICES,
                 f'Custom attribute "{code}"; several values are joined by "; ".',
                 "setting custom_attributes",
+                is_hidden=known["attributes"].is_hidden,
             )
             for code in codes
             if code not in known

@@ -76,7 +76,13 @@ class TapStream(Stream):
     def _selected(self, group: Group) -> Group:
         """The group without its deselected fields; then, or flattened, it is closed."""
         path = ("properties", group.name, "properties") if group.name else ("properties",)
-        deselected = {field.name for field in group.fields if not self.mask[*path, field.name]}
+        declared = self.effective_schema["properties"]
+        declared = declared.get(group.name, {}).get("properties", {}) if group.name else declared
+        deselected = {
+            field.name
+            for field in group.fields
+            if not self.mask[*path, field.name] or field.name not in declared
+        }
         is_open = group.is_open and not deselected and not self.tap.settings.flattening_enabled
         return replace(group.hiding(deselected), is_open=is_open)
 
@@ -88,8 +94,11 @@ class TapStream(Stream):
     @cached_property
     def _deselected(self) -> tuple[str, ...]:
         """What is deselected at top level."""
+        declared = self.effective_schema["properties"]
         return tuple(
-            name for name in self.schema["properties"] if not self.mask["properties", name]
+            name
+            for name in self.schema["properties"]
+            if not self.mask["properties", name] or name not in declared
         )
 
     def assemble(self, fields: Record, shaped: Shaped) -> Record:
@@ -123,7 +132,8 @@ class TapStream(Stream):
                 self.name,
                 f"{len(left_out):,}",
                 why,
-                ", ".join(left_out[:MOST_NAMES]) + (" …" if len(left_out) > MOST_NAMES else ""),
+                " ".join(", ".join(left_out[:MOST_NAMES]).split())
+                + (" …" if len(left_out) > MOST_NAMES else ""),
             )
 
     @override
@@ -142,6 +152,8 @@ class TapStream(Stream):
             yield from super()._generate_record_messages(record)
         except RainFocusError:
             raise
+        except RecursionError:
+            yield from super()._generate_record_messages(unread.storable(record))
         except Exception as error:  # noqa: BLE001, an expression can raise anything
             raise unusable_on_a_record(self.name, error) from None
 

@@ -28,10 +28,13 @@ def check_state(state: State) -> None:
         events = [
             (stream, partition["context"]["event"])
             for stream, bookmark in state["bookmarks"].items()
-            for partition in bookmark.get("partitions", [])
+            for partition in _partitions(bookmark)
         ]
         counts = Counter(events)
     except (AttributeError, KeyError, TypeError):
+        if state.get("type") == "STATE":
+            msg = "The state is a whole STATE message: give what is under its value."
+            raise SettingsError(msg) from None
         msg = (
             "The state has no bookmarks, or they are of another version: give the last line that "
             "the loader printed, or run without state."
@@ -60,10 +63,17 @@ def drop_bookmarks_of_others(state: State, source: str) -> list[str]:
             for key in (SOURCE, VALUE):
                 bookmark.pop(key, None)
             dropped.append(stream)
-    return dropped
+    return [*dict.fromkeys(dropped)]
+
+
+def _partitions(bookmark: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    partitions = bookmark.get("partitions", [])
+    if not isinstance(partitions, list):
+        raise TypeError
+    return partitions
 
 
 def _bookmarks(state: State) -> Iterator[tuple[str, dict[str, t.Any]]]:
     for stream, bookmark in state.get("bookmarks", {}).items():
-        for one in (bookmark, *bookmark.get("partitions", [])):
+        for one in (bookmark, *_partitions(bookmark)):
             yield stream, one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from itertools import chain
 
 from typing_extensions import override
 
@@ -10,7 +11,7 @@ from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.normalization import Normalizer
 from tap_rainfocus.schema.session_times import placed_hours
-from tap_rainfocus.schema.values import read_list
+from tap_rainfocus.schema.values import read_list, read_text
 from tap_rainfocus.streams.polled import RainFocusStream
 
 if t.TYPE_CHECKING:
@@ -21,7 +22,8 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.tap import TapRainFocus
 
 _OF_SESSION = ("sessionId", "externalId", "code", "title")
-_SEATS = frozenset({"capacity", "registered", "seatsremaining", "waitlistremaining"})
+_CHANGING = ("capacity", "enrolled", "event", "registered", "seats", "waitlist")
+"""Words in the keys, folded, of what changes though the session time stays."""
 
 
 class Attendees(RainFocusStream):
@@ -41,10 +43,6 @@ class Sessions(RainFocusStream):
     groups = (xdm.SESSION,)
     identifiers = (("session.code", "session.externalId"),)
 
-    @override
-    def shown_groups(self, tap: TapRainFocus) -> tuple[xdm.Group, ...]:
-        return (tap.settings.speaker_view.apply(xdm.SESSION),)
-
 
 class SessionTimes(RainFocusStream):
     """The scheduled times, from the same download as the sessions."""
@@ -61,14 +59,19 @@ class SessionTimes(RainFocusStream):
 
     @override
     def parts(self, raw: Record) -> Iterable[Record]:
-        groups = self._read_session(raw).groups
+        groups, unread = self._read_session(raw)
         session = groups["session"]
+        session |= {name: unread.get(f"session.{name}", session.get(name)) for name in _OF_SESSION}
         about = {"session": {name: session.get(name) for name in _OF_SESSION}}
-        if "event" in groups:
-            about["event"] = groups["event"]
-        for time in session.get("times") or []:
-            if time is not None:
-                yield (time if isinstance(time, dict) else {"sessiontime": time}) | about
+        about["event"] = groups.get("event", {})
+        lists = [read_list(session[key] or []) for key in session if fold_key(key) == "times"]
+        for time in chain(*lists):
+            if isinstance(time, dict):
+                yield time | {
+                    name: _merged(time.get(name), fields) for name, fields in about.items()
+                }
+            elif time is not None:
+                yield {"sessiontime": time} | about
 
     @override
     def shape(self, raw: Record) -> Shaped:
@@ -77,9 +80,12 @@ class SessionTimes(RainFocusStream):
     @override
     def stable_content(self, raw: Record) -> object:
         # The seat counts change from hour to hour, and a title now and then.
-        session = next(filter(None, (raw["session"][name] for name in _OF_SESSION)), None)
-        changing = {*_SEATS, "event"}
-        time = {key: value for key, value in raw.items() if fold_key(key) not in changing}
+        session = next(filter(None, map(raw["session"].get, _OF_SESSION)), None)
+        time = {
+            fold_key(key): _plain(value)
+            for key, value in raw.items()
+            if value not in (None, "") and not any(word in fold_key(key) for word in _CHANGING)
+        }
         return time | {"session": session}
 
 
@@ -112,9 +118,19 @@ class Speakers(RainFocusStream):
     groups = (xdm.SPEAKER,)
     identifiers = (("speaker.attendeeId", "speaker.email"),)
 
-    @override
-    def shown_groups(self, tap: TapRainFocus) -> tuple[xdm.Group, ...]:
-        return (tap.settings.speaker_view.apply(xdm.SPEAKER),)
+
+def _plain(value: object) -> object:
+    """The same for 60, 60.0 and "60"."""
+    try:
+        return read_text(value)
+    except ValueError:
+        return value
+
+
+def _merged(own: object, fields: Record) -> Record:
+    """What a time says of its session or event, below what the session itself says."""
+    said = {key: value for key, value in fields.items() if value is not None}
+    return own | said if isinstance(own, dict) else said
 
 
 STREAMS: tuple[type[RainFocusStream], ...] = (

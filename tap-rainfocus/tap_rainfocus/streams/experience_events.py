@@ -30,12 +30,14 @@ if t.TYPE_CHECKING:
 ROWS_AT_ONCE = 50
 """Few, since each may hold a megabyte; most hold a few hundred bytes."""
 
+MOST_ROWS = 2**62
+"""More than any inbox has."""
+
 _GROUPS = tuple(group.name for group in xdm.EXPERIENCE)
 _SEQUENCE = "inboxSequence"
 _INBOX = "inbox"
 """Key of the bookmark: which inbox it is of, and a mark of the last row that was read."""
 
-_WITH_SPEAKERS = frozenset({xdm.ROOT.name, xdm.SESSION.name})
 _OURS = frozenset({"_id", _SEQUENCE, unread.FIELD})
 
 
@@ -49,12 +51,8 @@ class ExperienceEvents(TapStream):
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream; the inbox is opened when it is read."""
         codes, view = tap.settings.custom_attributes, tap.settings.speaker_view
-        groups = tuple(group.with_attributes(codes) for group in xdm.EXPERIENCE)
-        read = (
-            view.apply(group) if group.name in _WITH_SPEAKERS else group
-            for group in (xdm.ROOT, *groups)
-        )
-        super().__init__(tap, xdm.experience_schema(groups), tuple(read))
+        groups = tuple(view.apply(group).with_attributes(codes) for group in xdm.EXPERIENCE)
+        super().__init__(tap, xdm.experience_schema(groups), (view.apply(xdm.ROOT), *groups))
         self.replication_key = _SEQUENCE
         self.selected_by_default = bool(tap.settings.inbox_url)
 
@@ -122,12 +120,11 @@ class ExperienceEvents(TapStream):
             SettingsError: The bookmark does not say which inbox it is of, and cannot be of this.
         """
         after = self._bookmark()
-        known = self.stream_state.pop(_INBOX, None)
-        known = known if isinstance(known, dict) else {}
+        known = _Known.read(self.stream_state.pop(_INBOX, None))
         identity = inbox.identity()
-        if after and (why := _differs(known, inbox, identity, after)):
+        if after and (why := known.differs(inbox, identity, after)):
             self.logger.warning("%s It is read from its beginning.", why)
-            after, known = 0, {}
+            after = 0
         if after > last:
             msg = (
                 f"The bookmark of stream {self.name} is beyond the end of the inbox "
@@ -135,24 +132,26 @@ class ExperienceEvents(TapStream):
                 "a new one."
             )
             raise SettingsError(msg)
-        self.stream_state[_INBOX] = known | {"identity": identity}
+        row = inbox.last_row(after)
+        self.stream_state[_INBOX] = {"identity": identity} | (_marked(row) if row else {})
         return after
 
     def _move_bookmark(self, sequence: int, row: InboxRow | None = None) -> None:
         self.stream_state.update(replication_key=_SEQUENCE, replication_key_value=sequence)
         if row:
-            self.stream_state[_INBOX] |= {"row": row.sequence, "mark": _mark(row)}
+            self.stream_state[_INBOX] |= _marked(row)
 
     def _record(self, row: InboxRow) -> Record:
         try:
             payload = nested(t.cast("Record", parse_storable(row.payload)))
             identity = row.transmission_id or payload_hash(payload)
         except (TypeError, ValueError):  # one event must not keep all others back
-            shaped = Shaped({}, {"payload": row.payload} if self.is_whole else {})
+            shaped = Shaped({}, {"payload": "is no JSON: see the inbox"})
             return self._assemble(row, hashlib.sha256(row.payload.encode()).hexdigest(), shaped)
         shaped = self.normalize(_with_groups_first(payload))
         if _OURS & payload.keys() and self.is_whole:
-            shaped.unread.update((name, payload[name]) for name in _OURS & payload.keys())
+            shown = self.tap.settings.speaker_view.read_unknown
+            shaped.unread.update((name, shown(payload[name])) for name in _OURS & payload.keys())
         return self._assemble(row, identity, shaped)
 
     def _assemble(self, row: InboxRow, identity: str, shaped: Shaped) -> Record:
@@ -189,27 +188,48 @@ def _with_groups_first(payload: Record) -> Record:
     return groups | rest
 
 
-def _differs(
-    known: Mapping[str, t.Any], inbox: Inbox, identity: str | None, after: int
-) -> str | None:
-    """Why a bookmark is not one of this inbox as it is now, if there is a sign of that."""
-    if None in (known.get("identity"), identity):
+class _Known(t.NamedTuple):
+    """What a bookmark knows of its inbox.
+
+    Attributes:
+        identity: Of the inbox, if it had one.
+        row: The sequence of the last row that was read, 0 if unknown.
+        mark: What tells that row from one that takes its place.
+    """
+
+    identity: str | None = None
+    row: int = 0
+    mark: str | None = None
+
+    @classmethod
+    def read(cls, said: object) -> t.Self:
+        """From a state; of what cannot be, nothing is known."""
+        match said:
+            case {"identity": str() | None as identity, "row": int(row), "mark": str(mark)}:
+                return cls(identity, row if 0 < row < MOST_ROWS else 0, mark)
+            case {"identity": str() as identity}:
+                return cls(identity)
+            case _:
+                return cls()
+
+    def differs(self, inbox: Inbox, identity: str | None, after: int) -> str | None:
+        """Why this is not the inbox as it is now, if there is a sign of that."""
+        if self.identity and identity and self.identity != identity:
+            return "The inbox is another one than in the run before."
+        if not self.row:
+            return None
+        is_beyond = self.identity is not None and after > inbox.last()
+        oldest, row = inbox.read(0, 1), inbox.last_row(after)
+        is_pruned = not oldest or oldest[0].sequence > after
+        is_same = row is not None and _marked(row) == {"row": self.row, "mark": self.mark}
+        if is_beyond or not (is_same or is_pruned):
+            return "The inbox has been put back to an earlier state since the run before."
         return None
-    if known["identity"] != identity:
-        return "The inbox is another one than in the run before."
-    place = known.get("row", 0)
-    oldest, there = inbox.read(0, 1), inbox.read(place - 1, 1)
-    is_pruned = not oldest or oldest[0].sequence > place
-    is_same = bool(there) and there[0].sequence == place and _mark(there[0]) == known.get("mark")
-    if after > inbox.last() or not (is_same or is_pruned):
-        return "The inbox has been put back to an earlier state since the run before."
-    return None
 
 
-def _mark(row: InboxRow) -> str:
-    """What tells a row from one that takes its place later."""
+def _marked(row: InboxRow) -> dict[str, object]:
     content = f"{rfc3339(row.received_at)} {row.transmission_id} {row.payload}"
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return {"row": row.sequence, "mark": hashlib.sha256(content.encode()).hexdigest()[:16]}
 
 
 def _open(url: str) -> Inbox:

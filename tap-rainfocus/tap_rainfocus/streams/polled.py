@@ -23,7 +23,7 @@ from tap_rainfocus.streams.bookmarks import SOURCE, VALUE
 from tap_rainfocus.streams.progress import Progress
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -54,14 +54,15 @@ class RainFocusStream(TapStream):
     groups: t.ClassVar[tuple[Group, ...]]
     identifiers: t.ClassVar[tuple[tuple[str, ...], ...]] = ()
     # An id is a person's, or unique within an event: one table may hold several events.
-    primary_keys = (EVENT_CODE, "_id")
+    primary_keys: Sequence[str] = (EVENT_CODE, "_id")
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream as the tap's settings want it."""
         overrides = tap.settings.endpoints.get(self.name, {})
-        main, *others = self.shown_groups(tap)
-        groups = (main.with_attributes(tap.settings.custom_attributes), *others)
-        super().__init__(tap, record_schema(groups), (*groups, EVENT))
+        codes, view = tap.settings.custom_attributes, tap.settings.speaker_view
+        main, *others = map(view.apply, self.groups)
+        groups = (main.with_attributes(codes), *others)
+        super().__init__(tap, record_schema(groups), (*groups, view.apply(EVENT)))
         self.call: str = overrides.get("path", self.path).strip("/")
         self.searched = self.call.endswith("/search")
         self.records_key: str = overrides.get("records_key") or (
@@ -73,21 +74,20 @@ class RainFocusStream(TapStream):
         self._id_path = (main.name, main.id_field)
         self._no_groups: Groups = {group.name: {} for group in groups}
 
-    def shown_groups(self, tap: TapRainFocus) -> tuple[Group, ...]:  # noqa: ARG002
-        """The groups as the settings want them shown."""
-        return self.groups
-
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
         entry = catalog.get_stream(self.name)
         is_read = entry and entry.metadata.resolve_selection().get((), True)
-        if entry and is_read and EVENT_CODE not in (entry.schema.properties or {}):
+        keys = self.primary_keys
+        super().apply_catalog(catalog)
+        self.primary_keys = self.primary_keys or keys
+        declared = (entry.schema.properties or {}) if entry else {}
+        if is_read and EVENT_CODE not in set(self.primary_keys).intersection(declared):
             msg = (
-                f"--catalog has no {EVENT_CODE} in stream {self.name}, since it is of an earlier "
-                "version: make a new one with --discover."
+                f"--catalog has no {EVENT_CODE} in the key of stream {self.name}, since it is of "
+                "an earlier version: make a new one with --discover."
             )
             raise SettingsError(msg)
-        super().apply_catalog(catalog)
 
     @property
     @override
@@ -134,7 +134,8 @@ class RainFocusStream(TapStream):
     ) -> Iterator[Record]:
         """One by one: what has just been made is still in the cache when it is written."""
         for raw in page.records:
-            for part in self.parts(raw):
+            # What is no object becomes unread in the main group.
+            for part in self.parts(raw if isinstance(raw, dict) else {self._id_path[0]: raw}):
                 progress.records += 1
                 self.records_read += 1
                 yield self._record(part, event, clock)
@@ -171,7 +172,8 @@ class RainFocusStream(TapStream):
 
     def _begin_version(self, clock: str | None) -> None:
         """Number the records of this run: seconds, since some loaders keep 32 bits of it."""
-        wanted = self.tap.settings.activate_version and not self.searched
+        is_full = self.replication_method == "FULL_TABLE"
+        wanted = self.tap.settings.activate_version and is_full
         if wanted and clock and self._stream_version is None:
             self._stream_version = int(datetime.fromisoformat(clock).timestamp())
 
@@ -187,8 +189,8 @@ class RainFocusStream(TapStream):
         """Leave the bookmark alone: only a finished download moves it."""
 
     def _finish(self, clock: str, context: Context | None) -> None:
+        self._ended_whole += 1
         if not self.searched:
-            self._ended_whole += 1
             return
         state = self.get_context_state(context)
         state["replication_key"] = self.replication_key

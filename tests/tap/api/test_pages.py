@@ -181,13 +181,25 @@ def test_a_number_beyond_64_bits_keeps_its_digits(run_tap: TapRunner, count: int
     [
         ({"responseCode": "0", "total": 500, "results": []}, 75),
         ({"responseCode": "0", "total": "500", "results": []}, 75),
+        ({"responseCode": "0", "total": "5"}, 75),
+        ({"responseCode": "0", "results": [], "cursor": {"deep": []}}, 65),
         ({"responseCode": "0", "totalSearchItems": 500, "sectionList": [{"items": []}]}, 75),
         ({"responseCode": "0", "results": [], "cursor": "C"}, 75),
         ({}, 78),
         ({"responseCode": "0", "people": [{"attendeeId": "1"}]}, 78),
         ({"responseCode": "0", "results": ["a"]}, 78),
     ],
-    ids=["total", "total as text", "sections", "cursor", "nothing", "another key", "not objects"],
+    ids=[
+        "total",
+        "total as text",
+        "total alone",
+        "no cursor",
+        "sections",
+        "cursor",
+        "nothing",
+        "another key",
+        "not objects",
+    ],
 )
 def test_a_reply_without_the_records_it_should_have_is_an_error(
     run_tap: TapRunner, reply: dict[str, object], code: int
@@ -335,9 +347,41 @@ def test_a_dump_that_is_cut_off_fails(run_tap: TapRunner) -> None:
     assert "1 of 3 records" in run.errors[0]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"total": "1,000", "results": [{"attendeeId": "1"}]},
+        {"totalCount": 3, "results": [{"attendeeId": "1"}]},
+        {
+            "sectionList": [
+                {"total": 2, "items": [{"attendeeId": "1"}]},
+                {"total": 2, "items": [{"attendeeId": "2"}, {"attendeeId": "3"}]},
+            ]
+        },
+        {"total": 10, "cursor": "C", "results": [{"attendeeId": "1"}]},
+    ],
+    ids=["thousands", "another key", "sections", "an echoed cursor"],
+)
+def test_less_than_was_told_keeps_the_bookmark(
+    run_tap: TapRunner, reply: dict[str, object]
+) -> None:
+    def answer(_: str, query: dict[str, str]) -> object:
+        first = (
+            {"results": [{"attendeeId": "0"}]}
+            if "cursor" in reply and not query.get("cursor")
+            else {}
+        )
+        return {"responseCode": "0", "timestamp": "1680309557133"} | reply | first
+
+    run = read(run_tap, answer)
+    assert run.code == 0, run.log
+    assert bookmark(run) == OLD
+
+
 def test_no_results_are_none_whatever_other_list_there_is(run_tap: TapRunner) -> None:
-    reply = {"responseCode": "0", "results": [], "items": [{"attendeeId": "1"}]}
-    assert ids(read(run_tap, lambda *_: reply)) == []
+    for key in ("results", "data"):
+        reply = {"responseCode": "0", key: [], "items": [{"attendeeId": "1"}]}
+        assert ids(read(run_tap, lambda *_, reply=reply: reply)) == []
 
 
 def test_an_empty_list_hides_no_other(run_tap: TapRunner) -> None:

@@ -92,8 +92,9 @@ WRONG: dict[str, tuple[Json, str]] = {
     "no context": (state_of({"replication_key_value": OLD}), "of another version"),
     "a list": ({"bookmarks": {"attendees": [mark()]}}, "of another version"),
     "no list": ({"bookmarks": {"attendees": {"partitions": {"e1": mark()}}}}, "of another version"),
+    "a text": ({"bookmarks": {"attendees": {"partitions": ""}}}, "of another version"),
     "nothing hashable": (state_of({"context": {"event": ["e1"]}}), "of another version"),
-    "a message": ({"type": "STATE", "value": {}}, "give the last line that the loader printed"),
+    "a message": ({"type": "STATE", "value": {}}, "give what is under its value"),
 }
 
 
@@ -181,6 +182,66 @@ class TestInbox:
         fill_inbox(url, events(1, 1), events(5, 6))
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == ["t1", "t2", "t3", "t5", "t6"]
+
+    @pytest.mark.parametrize(
+        "bookmark",
+        [{}, {"inbox": {"identity": None}}, {"inbox": {"row": "4", "mark": 1}}, {"inbox": 5}],
+    )
+    def test_what_is_taken_over_is_marked_at_once(
+        self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str, bookmark: Json
+    ) -> None:
+        fill_inbox(url, events(1, 4))
+        value = {"replication_key": "inboxSequence", "replication_key_value": 4} | bookmark
+        first = run_tap({"inbox_url": url}, state={"bookmarks": {EVENTS: value}})
+        assert ids(first) == []
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
+            opened.execute("DELETE FROM rainfocus_inbox WHERE sequence = 4")
+            opened.execute("UPDATE rainfocus_inbox_sequence SET last = 3")
+            opened.commit()
+        fill_inbox(url, events(11, 13))
+        run = run_tap({"inbox_url": url}, state=first.state)
+        assert ids(run) == ["t1", "t2", "t3", "t11", "t12", "t13"]
+
+    def test_one_without_identity_that_was_replaced(
+        self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str
+    ) -> None:
+        fill_inbox(url, events(1, 4))
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
+            opened.execute("DROP TABLE rainfocus_inbox_identity")
+        first = run_tap({"inbox_url": url})
+        for file in Path(url.removeprefix("sqlite:///")).parent.glob("inbox.db*"):
+            file.unlink()
+        fill_inbox(url, events(11, 15))
+        run = run_tap({"inbox_url": url}, state=first.state)
+        assert ids(run) == [f"t{n}" for n in range(11, 16)]
+
+    def test_rows_in_the_place_of_duplicates_show_that_it_was_restored(
+        self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str
+    ) -> None:
+        fill_inbox(url, events(1, 3), events(1, 2))
+        first = run_tap({"inbox_url": url})
+        assert first.state["bookmarks"][EVENTS]["replication_key_value"] == 5
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
+            opened.execute("UPDATE rainfocus_inbox_sequence SET last = 3")
+            opened.commit()
+        fill_inbox(url, events(11, 13))
+        run = run_tap({"inbox_url": url}, state=first.state)
+        assert ids(run) == ["t1", "t2", "t3", "t11", "t12", "t13"]
+
+    def test_a_database_of_something_else_is_left_as_it_is(
+        self, run_tap: TapRunner, url: str
+    ) -> None:
+        file = Path(url.removeprefix("sqlite:///"))
+        with closing(sqlite3.connect(file)) as opened:
+            opened.execute("CREATE TABLE customers (id INTEGER)")
+        before = file.read_bytes()
+        run = run_tap({"inbox_url": url})
+        assert run.code == 78
+        assert "There is no inbox where inbox_url says" in run.errors[0]
+        with closing(sqlite3.connect(file)) as opened:
+            tables = opened.execute("SELECT name FROM sqlite_schema").fetchall()
+        assert tables == [("customers",)]
+        assert len(file.read_bytes()) == len(before)
 
     def test_one_that_was_pruned(
         self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str
