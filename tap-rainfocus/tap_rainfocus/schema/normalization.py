@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain, count
 
@@ -18,6 +19,9 @@ if t.TYPE_CHECKING:
 Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
 
 _ATTRIBUTES = "attributes"
+
+_UNREADABLE = (ValueError, TypeError, RecursionError)
+"""What readers raise; the last two where a value is nested too deep."""
 
 _GENERIC = frozenset(
     {"attributes", "code", "description", "externalid", "id", "name", "status", "url"}
@@ -87,6 +91,7 @@ class Normalizer:
             if (attributes := _Attributes.of(group, frozenset(attribute_codes)))
         ]
         self._groups = {group.name for group in groups}
+        self._inside = tuple(group.name for group in groups if group.name)
         self._open = {group.name for group in groups if group.is_open}
         self._whole = {g.name for g in groups if not any(field.is_hidden for field in g.fields)}
         self._read_unknown = {group.name: group.read_unknown for group in groups}
@@ -100,10 +105,10 @@ class Normalizer:
 
     def __call__(self, raw: Mapping[str, t.Any]) -> Shaped:
         """Read a record."""
-        shaped = Shaped({self._main: {}}, {})
-        for group in self._groups:
-            if group and isinstance(fields := raw.get(group), dict):
-                self._read(fields, shaped, group)
+        shaped = Shaped(defaultdict(dict, {self._main: {}}), {})
+        for group in self._inside:
+            if group in raw and isinstance(raw[group], dict):
+                self._read(raw[group], shaped, group)
         self._read(raw, shaped, "")
         for attributes in self._attributes:
             attributes.settle(shaped)
@@ -129,13 +134,12 @@ class Normalizer:
                 continue
             regular = value
             if read is not None and not (is_text and type(value) is str):
-                regular = _readable(read, value)
-                if regular is None:
+                try:
+                    regular = read(value)
+                except _UNREADABLE:
                     _keep(shaped.unread, _path(group_name, name), value)
-            group = groups.get(group_name)
-            if group is None:
-                group = groups[group_name] = {}
-            if group.setdefault(name, regular) is not regular:
+                    regular = None
+            if groups[group_name].setdefault(name, regular) is not regular:
                 self._join(raw, within, key, regular, shaped)
 
     def _read_group(self, value: object, shaped: Shaped, name: str, *, is_read: bool) -> None:
@@ -309,7 +313,7 @@ def _readable(read: Callable[[object], t.Any] | None, value: object) -> object:
     """The value as it is read; None where it cannot be."""
     try:
         return read(value) if read else value
-    except (ValueError, TypeError, RecursionError):  # the last two: nested too deep
+    except _UNREADABLE:
         return None
 
 

@@ -103,9 +103,10 @@ class TapStream(Stream):
 
     def assemble(self, fields: Record, shaped: Shaped) -> Record:
         """A record of these fields at top level, with what could not be read."""
+        fields[unread.FIELD] = None
         if shaped.unread:
             self.unread.update(shaped.unread.keys())
-        fields[unread.FIELD] = unread.as_text(shaped.unread)
+            fields[unread.FIELD] = unread.as_text(shaped.unread)
         for name in self._deselected:
             fields.pop(name, None)
         return fields

@@ -250,11 +250,16 @@ class RainFocusStream(TapStream):
         )
 
     def _describe_event(self, code: str, said: dict[str, str | None]) -> dict[str, str | None]:
-        known = {"code": code, "name": self.tap.settings.event_names.get(code)}
-        for name in self._shown_of_event:
-            if known[name] and not said.get(name):
-                said[name] = known[name]
-        return said
+        """What the reply says, and what is known besides."""
+        if code not in self._events:
+            known = {"code": code, "name": self.tap.settings.event_names.get(code)}
+            shown = {name: known[name] for name in self._shown_of_event if known[name]}
+            self._events[code] = shown
+        return self._events[code] | said
+
+    @cached_property
+    def _events(self) -> dict[str, dict[str, str | None]]:
+        return {}
 
     @cached_property
     def _shown_of_event(self) -> list[str]:
