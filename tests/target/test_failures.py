@@ -343,9 +343,16 @@ def test_a_signal_ends_a_run_whose_queue_is_full(
     lines = [json.dumps(singer.schema)]
     for n in range(1, 1001):
         lines += [json.dumps(singer.record(f"ada{n}@example.com")), json.dumps(singer.state(n))]
+
+    def stop() -> None:
+        while not served.bodies:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        process.terminate()
+
     with script(answer) as served, start(served.settings) as process:
         assert process.stdin
-        threading.Timer(2, process.send_signal, [signal.SIGTERM]).start()
+        threading.Thread(target=stop, daemon=True).start()
         out, log = process.communicate("\n".join(lines), timeout=20)
     assert process.returncode == 143
     last = json.loads(out.splitlines()[-1])["n"]

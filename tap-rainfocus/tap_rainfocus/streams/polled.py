@@ -255,7 +255,7 @@ class RainFocusStream(TapStream):
             known = {"code": code, "name": self.tap.settings.event_names.get(code)}
             shown = {name: known[name] for name in self._shown_of_event if known[name]}
             self._events[code] = shown
-        return self._events[code] | said
+        return self._events[code] | {name: value for name, value in said.items() if value}
 
     @cached_property
     def _events(self) -> dict[str, dict[str, str | None]]:

@@ -162,7 +162,7 @@ def test_a_signal_is_heeded_while_another_holds_the_ledger(
         assert process.wait(timeout=60) == 143
         took = time.monotonic() - began
     engine.dispose()
-    assert took < 2
+    assert took < 5  # and not as long as the other one holds it
 
 
 def files(folder: Path) -> dict[str, bytes]:
