@@ -113,7 +113,7 @@ class SpeakerView:
             return True
         told = [value for key, value in one.items() if _folded(key) in _PUBLISHED]
         is_session = not any(_folded(key) in _PERSON - {"speakerrole"} for key in one)
-        return not is_session or all(value in {True, None} for value in told)
+        return not is_session or all(value is None or value is True for value in told)
 
 
 def _boolean(value: object) -> object:

@@ -124,7 +124,8 @@ class ExperienceEvents(TapStream):
         identity = inbox.identity()
         if after and (why := known.differs(inbox, identity, after)):
             self.logger.warning("%s It is read from its beginning.", why)
-            after = 0
+            after, known = 0, _Known()
+            self._move_bookmark(after)
         if after > last:
             msg = (
                 f"The bookmark of stream {self.name} is beyond the end of the inbox "
@@ -133,7 +134,8 @@ class ExperienceEvents(TapStream):
             )
             raise SettingsError(msg)
         row = inbox.last_row(after)
-        self.stream_state[_INBOX] = {"identity": identity} | (_marked(row) if row else {})
+        pruned = {"row": known.row, "mark": known.mark} if known.row else {}
+        self.stream_state[_INBOX] = {"identity": identity} | (_marked(row) if row else pruned)
         return after
 
     def _move_bookmark(self, sequence: int, row: InboxRow | None = None) -> None:

@@ -234,9 +234,10 @@ class RainFocusStream(TapStream):
         shaped = self.shape(raw)
         groups = shaped.groups
         group, id_field = self._id_path
-        naming = groups if self._shows_identity else self._identify(raw).groups
+        naming, odd = shaped if self._shows_identity else self._identify(raw)
         said = groups.pop("event", {})
-        code = event or naming.get("event", said).get("code") or ""
+        code = event or naming.get("event", said).get("code") or odd.get("event")
+        code = code if isinstance(code, str) else ""  # an event may be given by its code alone
         return self.assemble(
             {
                 EVENT_CODE: code,

@@ -254,6 +254,11 @@ class TestInbox:
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == ["t6"]
         assert "WARNING" not in run.log
+        with closing(Inbox(url)) as opened:
+            opened.prune(sequence=6)
+        later = run_tap({"inbox_url": url}, state=run.state)
+        assert later.state["bookmarks"] == run.state["bookmarks"]
+        assert later.state["bookmarks"][EVENTS]["inbox"]["row"] == 6
 
     def test_a_bookmark_of_the_version_before_is_taken_over(
         self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str

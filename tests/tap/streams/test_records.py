@@ -370,6 +370,7 @@ class TestKeys:
         [
             ({}, {}, ""),
             ({"eventCode": "te26"}, {}, "te26"),
+            ({"event": "te26"}, {}, "te26"),
             ({}, {"event": "te26"}, "te26"),
             ({}, {"event": {"code": "te26"}}, "te26"),
             ({}, {"event": {"id": "1"}}, ""),
@@ -606,6 +607,7 @@ class TestSpeakers:
             ("speakers", SPEAKER | {"needs": "a ramp"}),
             ("speakers", SPEAKER | {"upcoming": [{"title": "s2", "published": "Unpublished"}]}),
             ("speakers", SPEAKER | {"upcoming": [{"title": "s2", "isPublished": False}]}),
+            ("speakers", SPEAKER | {"sessions": [{"title": "s2", "published": {"is": 0}}]}),
         ],
     )
     def test_neither_comes_out_unasked(
