@@ -19,6 +19,7 @@ from rainfocus_client.settings.sources import read_json_object
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from rainfocus_client.singer.stream_maps import mapped_streams
 from singer_sdk import Tap
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
@@ -146,6 +147,15 @@ class TapRainFocus(RainFocusPlugin, Tap):
         if state:
             check_state(state)
         super().load_state(state)
+
+    @override
+    def setup_mapper(self) -> None:
+        super(Tap, self).setup_mapper()
+        for name, entry in self.catalog.items():
+            mask, schema = entry.metadata.resolve_selection(), entry.schema.to_dict()
+            # Of a stream that is not selected no field would be left that a map can be used on.
+            shown = get_selected_schema(name, schema, mask) if mask.get((), True) else schema
+            self.mapper.register_raw_stream_schema(name, shown, entry.key_properties)
 
     @override
     def discover_streams(self) -> Sequence[TapStream]:

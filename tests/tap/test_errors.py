@@ -189,6 +189,15 @@ def test_a_stream_map_that_cannot_be_used(
     assert "expressions in stream_maps" in run.errors[0]
 
 
+def test_a_map_for_a_stream_that_is_not_selected_does_no_harm(
+    run_tap: TapRunner, settings: Settings
+) -> None:
+    maps = {"sessions": {"session": "{'code': session.get('code')}"}}
+    run = run_tap(settings | {"stream_maps": maps}, select=["attendees"])
+    assert run.code == 0, run.log
+    assert run.records("attendees")
+
+
 def test_a_misspelt_setting_is_told(run_tap: TapRunner, settings: Settings) -> None:
     run = run_tap(settings | {"page_sze": 5}, select=[])
     assert run.code == 78
