@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.schema.unread import TOO_DEEP
 from tap_rainfocus.schema.values import join_choices, read_attributes, read_choices, read_text
 from tap_rainfocus.schema.xdm import EVENT
 
@@ -92,12 +93,12 @@ class Normalizer:
         ]
         self._groups = {group.name for group in groups}
         self._inside = tuple(group.name for group in groups if group.name)
-        self._open = {group.name for group in groups if group.is_open}
+        self._open = {group.name for group in groups if group.is_open and group.name}
         self._whole = {g.name for g in groups if not any(field.is_hidden for field in g.fields)}
         self._read_unknown = {group.name: group.read_unknown for group in groups}
         # A key of the record itself may belong to any group, whatever it is called.
-        is_open = all(group.is_open for group in groups if group.name != EVENT.name)
-        (self._open.add if is_open else self._open.discard)("")
+        if all(group.is_open for group in groups if group.name != EVENT.name):
+            self._open.add("")
         # How each key was found to be read, per group it stands in; "" is the record itself.
         self._destinations: dict[str, dict[str, Destination | None]] = {
             within: {} for within in ("", *self._groups)
@@ -149,7 +150,7 @@ class Normalizer:
             try:
                 self._read(value, shaped, name)
             except RecursionError:
-                _keep(shaped.unread, name, "nested too deep")
+                _keep(shaped.unread, name, TOO_DEEP)
         elif name in self._whole:
             read = self._read_unknown[name]
             _keep(shaped.unread, name, read(value) if read else value)

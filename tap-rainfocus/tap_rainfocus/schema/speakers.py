@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.schema.unread import TOO_DEEP
 from tap_rainfocus.schema.values import read_boolean, read_objects
 
 _OTHERS = frozenset({xdm.ATTENDEE.name, xdm.LEAD.name})
@@ -29,7 +30,6 @@ _SPEAKERS = ("participant", "presenter", "speaker")
 """Words in a key, folded, under which speakers stand."""
 
 _PUBLISHED = frozenset({"published", "ispublished"})
-_TOO_DEEP = "nested too deep"
 
 _folded = lru_cache(maxsize=1024)(fold_key)
 
@@ -84,7 +84,7 @@ class SpeakerView:
         try:
             return self._shown(value, in_speaker=in_speaker)
         except RecursionError:
-            return [{"value": _TOO_DEEP}]
+            return [{"value": TOO_DEEP}]
 
     def _shown(self, value: object, *, in_speaker: bool) -> object:
         match value:

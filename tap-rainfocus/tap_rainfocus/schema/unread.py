@@ -14,6 +14,9 @@ if t.TYPE_CHECKING:
 
 FIELD = "_unread"
 
+TOO_DEEP = "nested too deep"
+"""Stands for a value that nothing here can walk through."""
+
 LEVELS_AROUND = 8
 """Levels that a value must leave to those who put it into records and messages."""
 
@@ -70,5 +73,5 @@ def _shallow(value: object) -> object:
     try:
         json.dumps(value)
     except RecursionError:
-        return "nested too deep"
+        return TOO_DEEP
     return value

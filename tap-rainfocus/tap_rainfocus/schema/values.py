@@ -62,8 +62,8 @@ def read_yes_no(value: object) -> str:
 def read_integer(value: object) -> int:
     """An integer: 60, 60.0 and "60" are the same."""
     try:
-        is_number = not isinstance(value, bool) and "_" not in str(value)
-        number = float(t.cast("float", value) if is_number else "")
+        is_none = isinstance(value, bool) or (isinstance(value, str) and "_" in value)
+        number = float("" if is_none else t.cast("float", value))
     except (TypeError, OverflowError) as error:
         raise ValueError from error
     if not number.is_integer() or abs(number) > MAX_INTEGER:

@@ -61,9 +61,12 @@ class SessionTimes(RainFocusStream):
     def parts(self, raw: Record) -> Iterable[Record]:
         groups, unread = self._read_session(raw)
         session = groups["session"]
-        session |= {name: unread.get(f"session.{name}", session.get(name)) for name in _OF_SESSION}
-        about = {"session": {name: session.get(name) for name in _OF_SESSION}}
-        about["event"] = groups.get("event", {})
+        about = {
+            "session": {
+                name: unread.get(f"session.{name}", session.get(name)) for name in _OF_SESSION
+            },
+            "event": groups.get("event", {}),
+        }
         lists = [read_list(session[key] or []) for key in session if fold_key(key) == "times"]
         for time in chain(*lists):
             if isinstance(time, dict):

@@ -16,6 +16,7 @@ from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.normalization import Shaped
 from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
+from tap_rainfocus.streams.bookmarks import VALUE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -104,7 +105,7 @@ class ExperienceEvents(TapStream):
             self.logger.warning("The inbox is empty: is inbox_url that of the receiver?")
 
     def _bookmark(self) -> int:
-        value = self.stream_state.get("replication_key_value", 0)
+        value = self.stream_state.get(VALUE, 0)
         if type(value) is not int:
             msg = (
                 f"The bookmark of stream {self.name} in the state is not a sequence: "
@@ -122,7 +123,7 @@ class ExperienceEvents(TapStream):
         after = self._bookmark()
         known = _Known.read(self.stream_state.pop(_INBOX, None))
         identity = inbox.identity()
-        if after and (why := known.differs(inbox, identity, after)):
+        if after and (why := known.differs(inbox, identity, after, last)):
             self.logger.warning("%s It is read from its beginning.", why)
             after, known = 0, _Known()
             self._move_bookmark(after)
@@ -139,7 +140,7 @@ class ExperienceEvents(TapStream):
         return after
 
     def _move_bookmark(self, sequence: int, row: InboxRow | None = None) -> None:
-        self.stream_state.update(replication_key=_SEQUENCE, replication_key_value=sequence)
+        self.stream_state.update({"replication_key": _SEQUENCE, VALUE: sequence})
         if row:
             self.stream_state[_INBOX] |= _marked(row)
 
@@ -176,18 +177,10 @@ class ExperienceEvents(TapStream):
 def _with_groups_first(payload: Record) -> Record:
     """The payload with its groups in front, so that what stands in them counts most.
 
-    A group is known by its letters alone. Fields that are the stream's own are not the payload's.
+    Fields that are the stream's own are not the payload's.
     """
-    groups: Record = {}
-    rest: Record = {}
-    for key, value in payload.items():
-        name = key if key in _GROUPS else fold_key(key)
-        if name in _GROUPS and isinstance(value, dict) and (key == name or name not in payload):
-            if groups.setdefault(name, value) is not value:
-                rest[key] = value
-        elif key not in _OURS:
-            rest[key] = value
-    return groups | rest
+    fields = ((key, value) for key, value in payload.items() if key not in _OURS)
+    return dict(sorted(fields, key=lambda field: fold_key(field[0]) not in _GROUPS))
 
 
 class _Known(t.NamedTuple):
@@ -214,13 +207,13 @@ class _Known(t.NamedTuple):
             case _:
                 return cls()
 
-    def differs(self, inbox: Inbox, identity: str | None, after: int) -> str | None:
+    def differs(self, inbox: Inbox, identity: str | None, after: int, last: int) -> str | None:
         """Why this is not the inbox as it is now, if there is a sign of that."""
         if self.identity and identity and self.identity != identity:
             return "The inbox is another one than in the run before."
         if not self.row:
             return None
-        is_beyond = self.identity is not None and after > inbox.last()
+        is_beyond = self.identity is not None and after > last
         oldest, row = inbox.read(0, 1), inbox.last_row(after)
         is_pruned = not oldest or oldest[0].sequence > after
         is_same = row is not None and _marked(row) == {"row": self.row, "mark": self.mark}

@@ -116,6 +116,22 @@ def events(first: int, last: int) -> list[Json]:
     return [{"transmissionId": f"t{n}", "eventType": "x"} for n in range(first, last + 1)]
 
 
+BACK_TO_3 = "UPDATE rainfocus_inbox_sequence SET last = 3"
+
+
+def alter(url: str, *statements: str) -> None:
+    """Do to an inbox what no command of ours does."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
+        for statement in statements:
+            opened.execute(statement)
+        opened.commit()
+
+
+def remove(url: str) -> None:
+    for file in Path(url.removeprefix("sqlite:///")).parent.glob("inbox.db*"):
+        file.unlink()
+
+
 def ids(run: Run) -> list[str]:
     assert run.code == 0, run.log
     return [record["_id"] for record in run.records(EVENTS)]
@@ -139,8 +155,7 @@ class TestInbox:
     ) -> None:
         fill_inbox(url, events(1, 3))
         first = run_tap({"inbox_url": url})
-        for file in Path(url.removeprefix("sqlite:///")).parent.glob("inbox.db*"):
-            file.unlink()
+        remove(url)
         fill_inbox(url, events(11, 15))
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == [f"t{n}" for n in range(11, 16)]
@@ -175,10 +190,7 @@ class TestInbox:
     ) -> None:
         fill_inbox(url, events(1, 4))
         first = run_tap({"inbox_url": url})
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-            opened.execute("DELETE FROM rainfocus_inbox WHERE sequence = 4")
-            opened.execute("UPDATE rainfocus_inbox_sequence SET last = 3")
-            opened.commit()
+        alter(url, "DELETE FROM rainfocus_inbox WHERE sequence = 4", BACK_TO_3)
         fill_inbox(url, events(1, 1), events(5, 6))
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == ["t1", "t2", "t3", "t5", "t6"]
@@ -194,10 +206,7 @@ class TestInbox:
         value = {"replication_key": "inboxSequence", "replication_key_value": 4} | bookmark
         first = run_tap({"inbox_url": url}, state={"bookmarks": {EVENTS: value}})
         assert ids(first) == []
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-            opened.execute("DELETE FROM rainfocus_inbox WHERE sequence = 4")
-            opened.execute("UPDATE rainfocus_inbox_sequence SET last = 3")
-            opened.commit()
+        alter(url, "DELETE FROM rainfocus_inbox WHERE sequence = 4", BACK_TO_3)
         fill_inbox(url, events(11, 13))
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == ["t1", "t2", "t3", "t11", "t12", "t13"]
@@ -206,11 +215,9 @@ class TestInbox:
         self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str
     ) -> None:
         fill_inbox(url, events(1, 4))
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-            opened.execute("DROP TABLE rainfocus_inbox_identity")
+        alter(url, "DROP TABLE rainfocus_inbox_identity")
         first = run_tap({"inbox_url": url})
-        for file in Path(url.removeprefix("sqlite:///")).parent.glob("inbox.db*"):
-            file.unlink()
+        remove(url)
         fill_inbox(url, events(11, 15))
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == [f"t{n}" for n in range(11, 16)]
@@ -221,9 +228,7 @@ class TestInbox:
         fill_inbox(url, events(1, 3), events(1, 2))
         first = run_tap({"inbox_url": url})
         assert first.state["bookmarks"][EVENTS]["replication_key_value"] == 5
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-            opened.execute("UPDATE rainfocus_inbox_sequence SET last = 3")
-            opened.commit()
+        alter(url, BACK_TO_3)
         fill_inbox(url, events(11, 13))
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == ["t1", "t2", "t3", "t11", "t12", "t13"]
@@ -273,8 +278,7 @@ class TestInbox:
         self, run_tap: TapRunner, fill_inbox: InboxFiller, url: str
     ) -> None:
         fill_inbox(url, events(1, 4))
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-            opened.execute("DROP TABLE rainfocus_inbox_identity")
+        alter(url, "DROP TABLE rainfocus_inbox_identity")
         first = run_tap({"inbox_url": url})
         assert len(ids(first)) == 4
         fill_inbox(url, events(5, 5))  # the receiver of today has written to it
