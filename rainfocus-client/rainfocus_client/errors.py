@@ -72,10 +72,26 @@ class ClosedPipeError(FileError):
         super().__init__("The next command in the pipe ended early: see its messages.")
 
 
+class StorageCause(enum.StrEnum):
+    """What keeps a database from being read or written."""
+
+    DISK = "disk"
+    """It is full, or out of order."""
+    LOCK = "lock"
+    """Another process holds it."""
+    DATABASE = "database"
+    """Anything else."""
+
+
 class StorageError(RainFocusError):
     """A database cannot be read or written now."""
 
     exit_code = ExitCode.LATER
+
+    def __init__(self, message: str, cause: StorageCause = StorageCause.DATABASE) -> None:
+        """Say what happened, in one line, and what kind of thing it is due to."""
+        super().__init__(message)
+        self.cause = cause
 
 
 class AuthenticationError(RainFocusError):

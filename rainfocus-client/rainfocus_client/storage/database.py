@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import tenacity
 
-from rainfocus_client.errors import SettingsError, StorageError
+from rainfocus_client.errors import SettingsError, StorageCause, StorageError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,17 @@ ATTEMPTS = 3
 ATTEMPTS_LOCKED = 30
 """How often where another process holds a lock."""
 
-_LOCKED = frozenset({"55P03", "SQLITE_BUSY"})
-"""SQLSTATE of PostgreSQL, and the name of SQLite's error."""
+_CAUSES = {
+    "53100": StorageCause.DISK,
+    "55P03": StorageCause.LOCK,
+    "SQLITE_FULL": StorageCause.DISK,
+    "SQLITE_IOERR": StorageCause.DISK,
+    "SQLITE_CANTOPEN": StorageCause.DISK,
+    "SQLITE_READONLY": StorageCause.DISK,
+    "SQLITE_BUSY": StorageCause.LOCK,
+    "SQLITE_LOCKED": StorageCause.LOCK,
+}
+"""By the SQLSTATE of PostgreSQL, and what the name of SQLite's error begins with."""
 
 OWNER_ONLY = 0o600
 
@@ -162,8 +171,7 @@ class Database:
             with self._engine.connect() as connection:
                 return work(connection)
         except sa.exc.SQLAlchemyError as error:
-            msg = f"The {self._name} cannot be read ({_kind(error)}): check {self._name}_url."
-            raise StorageError(msg) from None
+            raise self._failed(error, "read") from None
 
     def write(self, work: Callable[[sa.Connection], T], *, again: bool = False) -> T:
         """Do some work in a transaction; it is on disk on return.
@@ -180,8 +188,7 @@ class Database:
                 return t.cast("T", self._again(self._transact, work, LOCK_TIMEOUT))
             return self._transact(work, BUSY_TIMEOUT)
         except sa.exc.SQLAlchemyError as error:
-            msg = f"The {self._name} cannot be written ({_kind(error)}): check {self._name}_url."
-            raise StorageError(msg) from None
+            raise self._failed(error, "written") from None
 
     def halt(self) -> None:
         """Try nothing again from now on, also what is waiting for another process."""
@@ -203,6 +210,16 @@ class Database:
             for statement in _BEGIN.get(self.kind, ()):
                 connection.exec_driver_sql(statement.format(lock_timeout=lock_timeout))
             return work(connection)
+
+    def _failed(self, error: sa.exc.SQLAlchemyError, what: str) -> StorageError:
+        cause = _cause(error)
+        advice = {
+            StorageCause.DISK: "see that its disk has room and can be written",
+            StorageCause.LOCK: "another process holds it, try again",
+            StorageCause.DATABASE: f"check {self._name}_url",
+        }
+        kind = f"{cause}, {_kind(error)}"
+        return StorageError(f"The {self._name} cannot be {what} ({kind}): {advice[cause]}.", cause)
 
     def _unusable(self, error: Exception) -> SettingsError:
         return SettingsError(
@@ -253,9 +270,16 @@ def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
 
 
 def _is_tried_enough(state: tenacity.RetryCallState) -> bool:
-    cause = getattr(state.outcome and state.outcome.exception(), "orig", None)
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-    return state.attempt_number >= (ATTEMPTS_LOCKED if code in _LOCKED else ATTEMPTS)
+    error = state.outcome.exception() if state.outcome else None
+    is_locked = _cause(error) is StorageCause.LOCK
+    return state.attempt_number >= (ATTEMPTS_LOCKED if is_locked else ATTEMPTS)
+
+
+def _cause(error: BaseException | None) -> StorageCause:
+    said = getattr(error, "orig", None)
+    code = getattr(said, "sqlstate", None) or getattr(said, "sqlite_errorname", None) or ""
+    found = (cause for name, cause in _CAUSES.items() if code.startswith(name))
+    return next(found, StorageCause.DATABASE)
 
 
 def _is_in_memory(url: sa.URL) -> bool:

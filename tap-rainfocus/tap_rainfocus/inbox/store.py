@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import typing as t
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,6 +25,9 @@ LOOKUP_SIZE = 500
 
 PRUNE_SIZE = 10_000
 """Rows deleted in a transaction, so that receivers need not wait long."""
+
+PROBE_SIZE = 64 << 10
+"""Bytes that a check writes at least."""
 
 _NONE = "There is no inbox where inbox_url says: check it, or start the receiver."
 
@@ -50,6 +54,10 @@ _READ = (
 _LAST = sa.select(sa.func.max(ROWS.c.sequence)).where(
     ROWS.c.sequence <= sa.bindparam("sequence"), ROWS.c.readable
 )
+
+# Readers begin behind it, and no message has an empty key.
+_PROBE = {"sequence": 0, "key": "", "fingerprint": "", "readable": False}
+_REMOVE_PROBE = sa.delete(ROWS).where(ROWS.c.sequence == _PROBE["sequence"])
 
 
 class Inbox:
@@ -152,7 +160,8 @@ class Inbox:
         Raises:
             StorageError: The inbox cannot be read.
         """
-        query = sa.select(ROWS.c.readable, sa.func.count()).group_by(ROWS.c.readable)
+        query = sa.select(ROWS.c.readable, sa.func.count()).where(ROWS.c.sequence > 0)
+        query = query.group_by(ROWS.c.readable)
         found = self._database.read(
             lambda connection: {row[0]: row[1] for row in connection.execute(query)}
         )
@@ -175,15 +184,19 @@ class Inbox:
             removed += found
         return removed
 
-    def check(self) -> None:
-        """Check that the inbox can be written.
+    def check(self, size: int = 0) -> None:
+        """Check that the inbox can be written: commit a row, and remove it again.
+
+        What a check leaves behind that is killed half-way, the next one removes.
+
+        Args:
+            size: Bytes that there has to be room for; `PROBE_SIZE` if that is more.
 
         Raises:
             StorageError: The inbox cannot be written.
         """
-        self._database.write(
-            lambda connection: connection.execute(_TAKE, {"count": 0}).scalar_one()
-        )
+        self._database.write(lambda connection: _probe(connection, max(size, PROBE_SIZE)))
+        self._database.write(lambda connection: connection.execute(_REMOVE_PROBE))
 
     def close(self) -> None:
         """Close the connections."""
@@ -193,6 +206,15 @@ class Inbox:
 def _utc(moment: datetime) -> datetime:
     """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _probe(connection: sa.Connection, size: int) -> None:
+    connection.execute(_TAKE, {"count": 0}).scalar_one()
+    connection.execute(_REMOVE_PROBE)
+    # At random, for PostgreSQL compresses; 3 bytes are 4 characters.
+    content = secrets.token_urlsafe(size * 3 // 4)
+    row = {**_PROBE, "received_at": datetime.now(UTC), "payload": content}
+    connection.execute(sa.insert(ROWS), row)
 
 
 def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:

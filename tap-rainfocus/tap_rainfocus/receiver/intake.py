@@ -9,7 +9,7 @@ import typing as t
 from contextlib import contextmanager
 from itertools import islice
 
-from rainfocus_client.errors import RainFocusError, StorageError
+from rainfocus_client.errors import RainFocusError, StorageCause, StorageError
 from rainfocus_client.storage.group_commit import GroupCommit
 
 from tap_rainfocus.inbox.models import Kept
@@ -28,6 +28,9 @@ COMMIT_TIMEOUT = 15.0
 
 ROOM = 64 << 20
 """Bytes that may be held in memory before they are committed."""
+
+ROW_SIZE = 512
+"""Bytes that a message takes in the inbox beside its text, about."""
 
 
 class NoRoomError(RainFocusError):
@@ -69,6 +72,7 @@ class Intake:
         self._inbox = inbox
         self._metrics = metrics
         self._commits = GroupCommit(self._commit)
+        self._owed = 0
 
     @contextmanager
     def place(self) -> Iterator[Reservation]:
@@ -91,7 +95,7 @@ class Intake:
         except TimeoutError as error:
             # It may be kept all the same: what is sent again is known by its key.
             msg = "The inbox takes too long."
-            raise StorageError(msg) from error
+            raise StorageError(msg, StorageCause.LOCK) from error
 
     async def run(self) -> None:
         """Commit what comes, until cancelled."""
@@ -104,15 +108,21 @@ class Intake:
             known = isinstance(error, RainFocusError)
             told = str(error) if known else f"Unexpected {type(error).__name__}."
             LOGGER.warning("%s", told)
-            raise StorageError(told) from None
+            cause = error.cause if isinstance(error, StorageError) else StorageCause.DATABASE
+            raise StorageError(told, cause) from None
         return [list(islice(kept, len(messages))) for messages in waiting]
 
     def _keep(self, messages: list[Message]) -> list[Kept]:
         if not messages:
-            self._inbox.check()
+            self._inbox.check(self._owed)
+            self._owed = 0
             return []
         began = time.perf_counter()
-        kept = self._inbox.append(messages)
+        try:
+            kept = self._inbox.append(messages)
+        except StorageError:
+            self._owed = sum(len(message.payload.encode()) + ROW_SIZE for message in messages)
+            raise
         self._metrics.committed(time.perf_counter() - began)
         self._metrics.kept(outcome(*pair) for pair in zip(messages, kept, strict=True))
         return kept

@@ -237,6 +237,31 @@ def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, engine: sa.Engine) ->
     assert inbox.last() == 1
 
 
+def test_a_check_that_is_killed_half_way_does_no_harm(
+    inbox: Inbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.append([message("a")])
+    begun: list[object] = []
+
+    def die_at_the_second(database: Database, work: t.Any) -> object:
+        if begun:
+            raise KeyboardInterrupt
+        begun.append(work)
+        return write(database, work)
+
+    write = Database.write
+    with monkeypatch.context() as changed:
+        changed.setattr(Database, "write", die_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            inbox.check()
+    assert (read_all(inbox), inbox.last()) == (["a"], 1)
+    assert inbox.counts() == {"events": 1, "unreadable": 0}
+    inbox.check(size=200_000)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT sequence FROM rainfocus_inbox").scalars().all()
+    assert rows == [1]
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import resource
 import socket
 import sqlite3
 import threading
@@ -438,7 +439,7 @@ def test_an_inbox_that_cannot_be_written_and_comes_back(receiver: Receiver) -> N
             check_refusal(reply, 503)
             assert int(reply.headers["retry-after"]) > 0
     check_refusal(receiver.batch([EVENT]), 503)
-    assert receiver.get("/health").status == 503
+    check_health(receiver, "database")
     rename(receiver, "away", "rainfocus_inbox_sequence")
     assert receiver.get("/health").status == 200
     assert receiver.post(EVENT).status == 200
@@ -448,6 +449,52 @@ def test_an_inbox_that_cannot_be_written_and_comes_back(receiver: Receiver) -> N
 def rename(receiver: Receiver, table: str, to: str) -> None:
     with closing(sqlite3.connect(receiver.path, timeout=20)) as connection:
         connection.execute(f"ALTER TABLE {table} RENAME TO {to}")
+
+
+@contextmanager
+def full_disk(receiver: Receiver, room: int = 0) -> Iterator[None]:
+    """No file gets larger than the write-ahead log is now, and some bytes of room."""
+    size = receiver.path.with_name(f"{receiver.path.name}-wal").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def check_health(receiver: Receiver, cause: str) -> None:
+    reply = receiver.get("/health")
+    assert reply.status == 503
+    assert reply.json == {"status": "The inbox cannot be written.", "cause": cause}
+
+
+def test_a_full_disk_is_told_by_health(receiver: Receiver) -> None:
+    assert receiver.post(EVENT).status == 200
+    with full_disk(receiver):
+        check_health(receiver, "disk")
+        check_refusal(receiver.post({**EVENT, "transmissionId": "b"}), 503)
+        check_health(receiver, "disk")
+    assert receiver.get("/health").status == 200
+    assert receiver.post({**EVENT, "transmissionId": "b"}).status == 200
+    assert receiver.ids == [EVENT["transmissionId"], "b"]
+
+
+def test_health_wants_room_for_what_could_not_be_kept_last(receiver: Receiver) -> None:
+    with full_disk(receiver, 400_000):
+        assert receiver.get("/health").status == 200
+        check_refusal(receiver.post(event_of(MB)), 503)
+        check_health(receiver, "disk")
+    assert receiver.get("/health").status == 200
+    assert receiver.post(event_of(MB)).status == 200
+
+
+def test_health_leaves_nothing_behind(receiver: Receiver) -> None:
+    assert receiver.get("/health").status == 200
+    assert receiver.post(EVENT).status == 200
+    with closing(sqlite3.connect(receiver.path)) as connection:
+        rows = connection.execute("SELECT sequence, key FROM rainfocus_inbox").fetchall()
+    assert rows == [(1, EVENT["transmissionId"])]
 
 
 def test_too_many_that_wait_are_sent_away(
@@ -599,6 +646,7 @@ def test_an_inbox_that_takes_too_long_is_answered_503(
     with closing(sqlite3.connect(receiver.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert receiver.post(EVENT).status == 503
+        check_health(receiver, "lock")
         other.execute("ROLLBACK")
     assert receiver.post(EVENT).status == 200
     assert receiver.ids == [EVENT["transmissionId"]]

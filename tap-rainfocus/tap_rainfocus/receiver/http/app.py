@@ -8,7 +8,7 @@ import typing as t
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qs
 
-from rainfocus_client.errors import RainFocusError
+from rainfocus_client.errors import RainFocusError, StorageError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -63,8 +63,9 @@ def create_app(
     async def health(_request: Request) -> Response:
         try:
             await intake.keep([])
-        except RainFocusError:
-            return JSONResponse({"status": "The inbox cannot be written."}, 503)
+        except StorageError as error:
+            content = {"status": "The inbox cannot be written.", "cause": error.cause}
+            return JSONResponse(content, 503)
         return JSONResponse({"status": "ok"})
 
     async def show_metrics(_request: Request) -> Response:
