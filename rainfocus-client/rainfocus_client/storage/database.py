@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
 import typing as t
 from contextlib import suppress
@@ -188,7 +189,44 @@ class Database:
                 return t.cast("T", self._again(self._transact, work, LOCK_TIMEOUT))
             return self._transact(work, BUSY_TIMEOUT)
         except sa.exc.SQLAlchemyError as error:
+            failed = self._failed(error, "written")
+            if failed.cause is StorageCause.DISK:
+                self.checkpoint()
+            raise failed from None
+
+    def require_room(self, size: int) -> None:
+        """Refuse to write to a file of SQLite what it could not take over from its log.
+
+        On a disk that is full the file cannot grow, so that the room in the write-ahead log is
+        never used again; then nothing can be removed either.
+
+        Args:
+            size: Bytes that are to be written.
+
+        Raises:
+            StorageError: There is too little room.
+        """
+        if not self._file:
+            return
+        log = Path(f"{self._file}-wal")
+        try:
+            taken = log.stat().st_size if log.exists() else 0
+            room = shutil.disk_usage(self._file.parent).free
+        except OSError as error:
             raise self._failed(error, "written") from None
+        if room >= taken + 2 * size:
+            return
+        if not self.checkpoint() or room + self._unused() < 2 * size:
+            msg = f"The {self._name} cannot be written (disk): make room on its disk."
+            raise StorageError(msg, StorageCause.DISK)
+
+    def checkpoint(self) -> bool:
+        """Have a file of SQLite take over its write-ahead log; whether it now has all of it."""
+        if self._file:
+            with suppress(sa.exc.SQLAlchemyError), self._engine.connect() as connection:
+                done = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
+                return bool(done[1] == done[2])
+        return False
 
     def halt(self) -> None:
         """Try nothing again from now on, also what is waiting for another process."""
@@ -211,21 +249,27 @@ class Database:
                 connection.exec_driver_sql(statement.format(lock_timeout=lock_timeout))
             return work(connection)
 
-    def _failed(self, error: sa.exc.SQLAlchemyError, what: str) -> StorageError:
+    def _unused(self) -> int:
+        """Bytes in a file of SQLite that hold nothing any more."""
+        size = "freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
+        query = sa.text(f"SELECT {size}")
+        return self.read(lambda connection: connection.scalar(query) or 0)
+
+    def _failed(self, error: Exception, what: str) -> StorageError:
         cause = _cause(error)
         advice = {
             StorageCause.DISK: "see that its disk has room and can be written",
             StorageCause.LOCK: "another process holds it, try again",
             StorageCause.DATABASE: f"check {self._name}_url",
         }
-        kind = f"{cause}, {_kind(error)}"
-        return StorageError(f"The {self._name} cannot be {what} ({kind}): {advice[cause]}.", cause)
+        msg = f"The {self._name} cannot be {what} ({_kind(error)}): {advice[cause]}."
+        return StorageError(msg, cause)
 
     def _unusable(self, error: Exception) -> SettingsError:
         return SettingsError(
             f"Setting {self._name}_url cannot be used ({_kind(error)}): give a SQLAlchemy URL such "
-            f"as sqlite:///{self._name}.db, check that it can be written, and install the driver "
-            "it names (for PostgreSQL the extra postgres)."
+            f"as sqlite:///{self._name}.db, check that it can be written and its disk has room, "
+            "and install the driver it names (for PostgreSQL the extra postgres)."
         )
 
 
@@ -287,4 +331,5 @@ def _is_in_memory(url: sa.URL) -> bool:
 
 
 def _kind(error: BaseException) -> str:
-    return type(getattr(error, "orig", None) or error).__name__
+    cause, kind = _cause(error), type(getattr(error, "orig", None) or error).__name__
+    return kind if cause is StorageCause.DATABASE else f"{cause}, {kind}"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import secrets
 import typing as t
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 import sqlalchemy as sa
-from rainfocus_client.errors import SettingsError
+from rainfocus_client.errors import SettingsError, StorageCause, StorageError
 from rainfocus_client.storage.database import Database
 
 from tap_rainfocus.inbox.models import InboxRow, Kept, Message
 from tap_rainfocus.inbox.tables import IDENTITY, ROWS, SEQUENCE, TABLES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 KINDS = {"sqlite", "postgresql"}
 """Databases whose counter has been tried."""
@@ -23,8 +24,8 @@ KINDS = {"sqlite", "postgresql"}
 LOOKUP_SIZE = 500
 """Keys looked up at a time."""
 
-PRUNE_SIZE = 10_000
-"""Rows deleted in a transaction, so that receivers need not wait long."""
+PRUNE_SIZE = 200
+"""Rows deleted in a transaction: receivers need not wait long, and a full disk may have room."""
 
 PROBE_SIZE = 64 << 10
 """Bytes that a check writes at least."""
@@ -107,6 +108,17 @@ class Inbox:
             else []
         )
 
+    def require_room(self, size: int) -> None:
+        """Refuse what would leave too little room on the disk to remove anything.
+
+        Args:
+            size: Bytes that are to be kept.
+
+        Raises:
+            StorageError: There is too little room.
+        """
+        self._database.require_room(max(size, PROBE_SIZE))
+
     def read(self, after: int, limit: int) -> list[InboxRow]:
         """The first `limit` readable rows whose sequence is beyond `after`, in order.
 
@@ -173,16 +185,12 @@ class Inbox:
         Raises:
             StorageError: Not all could be removed.
         """
-        old = sa.select(ROWS.c.sequence).order_by(ROWS.c.sequence).limit(PRUNE_SIZE)
+        chosen = [ROWS.c.sequence > 0]
         if before is not None:
-            old = old.where(ROWS.c.received_at < before.astimezone(UTC))
+            chosen.append(ROWS.c.received_at < before.astimezone(UTC))
         if sequence is not None:
-            old = old.where(ROWS.c.sequence <= sequence)
-        delete = sa.delete(ROWS).where(ROWS.c.sequence.in_(old.scalar_subquery()))
-        removed = 0
-        while found := self._database.write(lambda connection: connection.execute(delete).rowcount):
-            removed += found
-        return removed
+            chosen.append(ROWS.c.sequence <= sequence)
+        return sum(self._remove(sa.and_(*chosen)))
 
     def check(self, size: int = 0) -> None:
         """Check that the inbox can be written: commit a row, and remove it again.
@@ -195,8 +203,31 @@ class Inbox:
         Raises:
             StorageError: The inbox cannot be written.
         """
+        self.require_room(size)
         self._database.write(lambda connection: _probe(connection, max(size, PROBE_SIZE)))
         self._database.write(lambda connection: connection.execute(_REMOVE_PROBE))
+
+    def _remove(self, chosen: sa.ColumnElement[bool]) -> Iterator[int]:
+        """Remove the rows, a few at a time, fewer where the disk is too full; says how many each.
+
+        Raises:
+            StorageError: Not all could be removed.
+        """
+        size, last = PRUNE_SIZE, 0
+        while True:
+            # What is removed goes through the write-ahead log: its room is all there may be.
+            self._database.checkpoint()
+            try:
+                found = self._database.write(partial(_remove, chosen, last, size))
+            except StorageError as error:
+                if error.cause is not StorageCause.DISK or size == 1:
+                    raise
+                size = max(size // 4, 1)
+                continue
+            if not found:
+                return
+            last = max(found)
+            yield len(found)
 
     def close(self) -> None:
         """Close the connections."""
@@ -206,6 +237,16 @@ class Inbox:
 def _utc(moment: datetime) -> datetime:
     """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _remove(
+    chosen: sa.ColumnElement[bool], after: int, size: int, connection: sa.Connection
+) -> Sequence[int]:
+    """Remove the first rows of those chosen that stand after a sequence; gives their sequences."""
+    some = sa.select(ROWS.c.sequence).where(chosen, ROWS.c.sequence > after)
+    some = some.order_by(ROWS.c.sequence).limit(size)
+    delete = sa.delete(ROWS).where(ROWS.c.sequence.in_(some.scalar_subquery()))
+    return connection.execute(delete.returning(ROWS.c.sequence)).scalars().all()
 
 
 def _probe(connection: sa.Connection, size: int) -> None:

@@ -29,8 +29,9 @@ COMMIT_TIMEOUT = 15.0
 ROOM = 64 << 20
 """Bytes that may be held in memory before they are committed."""
 
-ROW_SIZE = 512
-"""Bytes that a message takes in the inbox beside its text, about."""
+ROW_SIZE = 6 << 10
+"""Bytes that a message takes on the disk beside its text, at most: it may begin a page, and change
+one of the index."""
 
 
 class NoRoomError(RainFocusError):
@@ -118,10 +119,12 @@ class Intake:
             self._owed = 0
             return []
         began = time.perf_counter()
+        size = sum(len(message.payload.encode()) + ROW_SIZE for message in messages)
         try:
+            self._inbox.require_room(size)
             kept = self._inbox.append(messages)
         except StorageError:
-            self._owed = sum(len(message.payload.encode()) + ROW_SIZE for message in messages)
+            self._owed = size
             raise
         self._metrics.committed(time.perf_counter() - began)
         self._metrics.kept(outcome(*pair) for pair in zip(messages, kept, strict=True))

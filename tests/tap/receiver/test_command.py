@@ -6,6 +6,7 @@ import fcntl
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -341,6 +342,22 @@ def test_prune_up_to_a_sequence_or_before_a_time(place: Place) -> None:
     assert place.run("prune", "--read-before", "2999-01-31T00:00:00+02:00").stdout == "3 removed.\n"
     done = place.run("prune", "--read-before", "yesterday")
     check_failure(done, "--read-before is neither", ExitCode.USAGE)
+
+
+def test_prune_on_a_full_disk(place: Place) -> None:
+    """No file gets larger than the inbox is: there is no log in which all could be removed."""
+    lines = [f'{{"transmissionId":"{n}","lead":{{"note":"{"x" * 100_000}"}}}}' for n in range(150)]
+    with closing(Inbox(place.url)) as inbox:
+        assert place.run("replay", "-", stdin="\n".join(lines)).returncode == 0
+        size = (place.folder / "rainfocus-inbox.db").stat().st_size
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            done = place.run("prune", "--read-before", "150")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert (done.stdout, done.stderr) == ("150 removed.\n", "")
+        assert inbox.counts()["events"] == 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import http.client
 import json
 import logging
 import resource
+import shutil
 import socket
 import sqlite3
 import threading
@@ -452,11 +453,10 @@ def rename(receiver: Receiver, table: str, to: str) -> None:
 
 
 @contextmanager
-def full_disk(receiver: Receiver, room: int = 0) -> Iterator[None]:
-    """No file gets larger than the write-ahead log is now, and some bytes of room."""
-    size = receiver.path.with_name(f"{receiver.path.name}-wal").stat().st_size
+def full_disk(most: int) -> Iterator[None]:
+    """No file is written beyond so many bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
     try:
         yield
     finally:
@@ -471,7 +471,7 @@ def check_health(receiver: Receiver, cause: str) -> None:
 
 def test_a_full_disk_is_told_by_health(receiver: Receiver) -> None:
     assert receiver.post(EVENT).status == 200
-    with full_disk(receiver):
+    with full_disk(4096):
         check_health(receiver, "disk")
         check_refusal(receiver.post({**EVENT, "transmissionId": "b"}), 503)
         check_health(receiver, "disk")
@@ -481,12 +481,31 @@ def test_a_full_disk_is_told_by_health(receiver: Receiver) -> None:
 
 
 def test_health_wants_room_for_what_could_not_be_kept_last(receiver: Receiver) -> None:
-    with full_disk(receiver, 400_000):
+    with full_disk(500_000):
         assert receiver.get("/health").status == 200
         check_refusal(receiver.post(event_of(MB)), 503)
         check_health(receiver, "disk")
     assert receiver.get("/health").status == 200
     assert receiver.post(event_of(MB)).status == 200
+
+
+def test_what_cannot_be_taken_over_from_the_log_is_not_taken(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room on the disk, or in the file: both count."""
+    usage = shutil.disk_usage(receiver.path.parent)
+    assert receiver.post(event_of(MB)).status == 200
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+        check_refusal(receiver.post(EVENT), 503)
+        check_health(receiver, "disk")
+        assert receiver.inbox.prune(sequence=1) == 1
+        assert receiver.post(EVENT).status == 200
+        assert receiver.get("/health").status == 200
+        check_refusal(receiver.post(event_of(MB)), 503)
+        check_health(receiver, "disk")
+    assert receiver.get("/health").status == 200
+    assert receiver.ids == [EVENT["transmissionId"]]
 
 
 def test_health_leaves_nothing_behind(receiver: Receiver) -> None:
