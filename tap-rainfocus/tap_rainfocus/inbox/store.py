@@ -56,6 +56,9 @@ _LAST = sa.select(sa.func.max(ROWS.c.sequence)).where(
     ROWS.c.sequence <= sa.bindparam("sequence"), ROWS.c.readable
 )
 
+# A mark that something was removed on request is no message that somebody may want to mend.
+_UNREADABLE = ~ROWS.c.readable & ~ROWS.c.key.startswith("forgotten:")
+
 # Readers begin behind it, and no message has an empty key.
 _PROBE = {"sequence": 0, "key": "", "fingerprint": "", "readable": False}
 _REMOVE_PROBE = sa.delete(ROWS).where(ROWS.c.sequence == _PROBE["sequence"])
@@ -179,18 +182,34 @@ class Inbox:
         )
         return {"events": found.get(True, 0), "unreadable": found.get(False, 0)}
 
-    def prune(self, *, before: datetime | None = None, sequence: int | None = None) -> int:
-        """Remove the rows received before a time, or up to a sequence; says how many.
+    def prune(
+        self,
+        *,
+        before: datetime | None = None,
+        sequence: int | None = None,
+        unreadable: bool = False,
+    ) -> int:
+        """Remove the rows received before a time, and up to a sequence; says how many.
+
+        Args:
+            before: The time, if it matters.
+            sequence: The last one that may go, if it matters.
+            unreadable: Whether what is unreadable goes as well.
 
         Raises:
             StorageError: Not all could be removed.
         """
-        chosen = [ROWS.c.sequence > 0]
-        if before is not None:
-            chosen.append(ROWS.c.received_at < before.astimezone(UTC))
-        if sequence is not None:
-            chosen.append(ROWS.c.sequence <= sequence)
-        return sum(self._remove(sa.and_(*chosen)))
+        chosen = _chosen(before, sequence)
+        return sum(self._remove(chosen if unreadable else sa.and_(chosen, ~_UNREADABLE)))
+
+    def unreadable(self, *, before: datetime | None = None, sequence: int | None = None) -> int:
+        """How many unreadable rows were received before a time, and up to a sequence.
+
+        Raises:
+            StorageError: The inbox cannot be read.
+        """
+        query = sa.select(sa.func.count()).where(_chosen(before, sequence), _UNREADABLE)
+        return self._database.read(lambda connection: connection.scalar(query) or 0)
 
     def check(self, size: int = 0) -> None:
         """Check that the inbox can be written: commit a row, and remove it again.
@@ -237,6 +256,16 @@ class Inbox:
 def _utc(moment: datetime) -> datetime:
     """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _chosen(before: datetime | None, sequence: int | None) -> sa.ColumnElement[bool]:
+    """The rows received before a time, and up to a sequence, of those that matter."""
+    chosen = ROWS.c.sequence > 0
+    if before is not None:
+        chosen &= ROWS.c.received_at < before.astimezone(UTC)
+    if sequence is not None:
+        chosen &= ROWS.c.sequence <= sequence
+    return chosen
 
 
 def _remove(

@@ -16,6 +16,7 @@ from tap_rainfocus.receiver import background
 from tap_rainfocus.receiver.http import server
 from tap_rainfocus.receiver.replay import Replay
 from tap_rainfocus.receiver.settings import Settings, read_folder
+from tap_rainfocus.receiver.tap_state import read_progress
 
 SHOWN = 20
 """Numbers of bad lines that are told."""
@@ -94,21 +95,39 @@ def stop(folder: str | None, wait: int) -> None:
         "in the tap's state: what was read up to then."
     ),
 )
-def prune(read_before: str) -> None:
+@click.option(
+    "--state",
+    metavar="FILE",
+    help=(
+        "The tap's state, or what `meltano state get` prints: what it has not read by then stays."
+    ),
+)
+@click.option("--unread", is_flag=True, help="Remove what no tap has read, too.")
+@click.option("--unreadable", is_flag=True, help="Remove what no tap can read, too.")
+def prune(*, read_before: str, state: str | None, unread: bool, unreadable: bool) -> None:
     """Remove what the tap has long read.
 
     A transmission that comes again after it was removed counts as new: leave some days.
     """
+    if state and unread:
+        msg = "--state keeps what was not read, and --unread removes it: give one of them."
+        raise UsageError(msg)
+    before = None if read_before.isdecimal() else _moment(read_before)
+    if before and not (state or unread):
+        msg = (
+            "A time does not tell what was read: give the tap's state with --state, or --unread to "
+            "remove also what was not read."
+        )
+        raise UsageError(msg)
     with _inbox(may_be_new=False) as inbox:
-        if read_before.isdecimal():
-            sequence, last = int(read_before), inbox.last()
-            if sequence > last:
-                msg = f"--read-before is beyond the last sequence, {last}: nothing was removed."
-                raise UsageError(msg)
-            removed = inbox.prune(sequence=sequence)
-        else:
-            removed = inbox.prune(before=_moment(read_before))
-    click.echo(f"{removed} removed.")
+        ends = [] if before else [_last(inbox, int(read_before))]
+        if state:
+            ends.append(_read(inbox, state))
+        sequence = min(ends, default=None)
+        removed = inbox.prune(before=before, sequence=sequence, unreadable=unreadable)
+        left = inbox.unreadable(before=before, sequence=sequence)
+    kept = f" {left} that are unreadable were left: --unreadable removes them." if left else ""
+    click.echo(f"{removed} removed.{kept}")
 
 
 @cli.command()
@@ -136,6 +155,24 @@ def _tell(text: str) -> None:
 
 def _inbox(*, may_be_new: bool = True) -> closing[Inbox]:
     return closing(Inbox(Settings.read(serving=False).inbox_url, may_be_new=may_be_new))
+
+
+def _last(inbox: Inbox, sequence: int) -> int:
+    last = inbox.last()
+    if sequence > last:
+        msg = f"--read-before is beyond the last sequence, {last}: nothing was removed."
+        raise UsageError(msg)
+    return sequence
+
+
+def _read(inbox: Inbox, state: str) -> int:
+    """The last sequence that was read by a state."""
+    read, identity = read_progress(state), inbox.identity()
+    is_other = read.identity and identity and read.identity != identity
+    if is_other or read.sequence > inbox.last():
+        msg = "--state is of another inbox, or this one was put back: nothing was removed."
+        raise UsageError(msg)
+    return read.sequence
 
 
 def _moment(text: str) -> datetime:

@@ -204,7 +204,9 @@ def test_many_open_a_new_inbox_at_once(url: str) -> None:
 
 def test_prune_up_to_a_sequence_and_numbers_are_not_given_again(inbox: Inbox) -> None:
     inbox.append([message("a"), message("b", readable=False), message("c")])
-    assert inbox.prune(sequence=2) == 2
+    assert inbox.prune(sequence=2) == 1
+    assert (inbox.unreadable(sequence=2), inbox.unreadable(sequence=1)) == (1, 0)
+    assert inbox.prune(sequence=2, unreadable=True) == 1
     assert read_all(inbox) == ["c"]
     assert inbox.prune(sequence=3) == 1
     assert inbox.last() == 3

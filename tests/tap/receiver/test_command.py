@@ -333,15 +333,77 @@ def test_replay_counts_and_tells_what_is_not_json(place: Place) -> None:
     assert done.stdout == "1 new, 1 duplicate, 0 unreadable, 0 conflict\n"
 
 
+def fill(place: Place, *bodies: object) -> None:
+    lines = "\n".join(map(json.dumps, bodies))
+    assert place.run("replay", "-", stdin=lines).returncode == 0
+
+
 def test_prune_up_to_a_sequence_or_before_a_time(place: Place) -> None:
-    with closing(Inbox(place.url)):
-        pass
-    place.run("replay", "-", stdin="".join(f'{{"transmissionId":"{n}"}}\n' for n in range(5)))
+    fill(place, *({"transmissionId": n} for n in "abcde"))
     assert place.run("prune", "--read-before", "2").stdout == "2 removed.\n"
-    assert place.run("prune", "--read-before", "2020-01-31").stdout == "0 removed.\n"
-    assert place.run("prune", "--read-before", "2999-01-31T00:00:00+02:00").stdout == "3 removed.\n"
-    done = place.run("prune", "--read-before", "yesterday")
-    check_failure(done, "--read-before is neither", ExitCode.USAGE)
+    before = ("prune", "--unread", "--read-before")
+    assert place.run(*before, "2020-01-31").stdout == "0 removed.\n"
+    assert place.run(*before, "2999-01-31T00:00:00+02:00").stdout == "3 removed.\n"
+    check_failure(place.run(*before, "yesterday"), "--read-before is neither", ExitCode.USAGE)
+
+
+TIME = ("prune", "--read-before", "2999-01-31")
+
+
+def bookmark(last: object, **more: object) -> dict[str, object]:
+    return {"bookmarks": {"experience_events": {"replication_key_value": last, **more}}}
+
+
+@pytest.mark.parametrize("form", ["{}", '{{"singer_state": {}}}'])
+def test_prune_before_a_time_leaves_what_was_not_read(place: Place, form: str) -> None:
+    fill(place, *({"transmissionId": n} for n in "abcde"))
+    done = place.run(*TIME)
+    check_failure(done, "--state", ExitCode.USAGE)
+    assert "--unread" in done.stderr
+    check_failure(place.run(*TIME, "--state=s", "--unread"), "give one of them", ExitCode.USAGE)
+    state = place.folder / "state.json"
+    state.write_text(form.format(json.dumps(bookmark(3))))
+    assert place.run(*TIME, "--state=state.json").stdout == "3 removed.\n"
+    assert place.run("prune", "--read-before=5", "--state=state.json").stdout == "0 removed.\n"
+    assert place.run(*TIME, "--unread").stdout == "2 removed.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "code"),
+    [
+        (None, "state.json: No such file or directory.", ExitCode.FILES),
+        ("{", "state.json is not JSON", ExitCode.DATA),
+        ("\xff", "state.json is not JSON", ExitCode.DATA),
+        ('{"bookmarks": {}}', "no bookmark of experience_events", ExitCode.DATA),
+        ('{"singer_state": null}', "no bookmark of experience_events", ExitCode.DATA),
+        (json.dumps(bookmark("1")), "no bookmark of experience_events", ExitCode.DATA),
+        (json.dumps(bookmark(2)), "of another inbox", ExitCode.USAGE),
+        (json.dumps(bookmark(1, inbox={"identity": "x"})), "of another inbox", ExitCode.USAGE),
+    ],
+)
+def test_prune_with_a_state_that_tells_nothing(
+    place: Place, text: str | None, said: str, code: int
+) -> None:
+    fill(place, {"transmissionId": "a"})
+    if text is not None:
+        (place.folder / "state.json").write_text(text, encoding="latin-1")
+    check_failure(place.run(*TIME, "--state=state.json"), said, code)
+    assert place.run("prune", "--read-before", "1").stdout == "1 removed.\n"
+
+
+def test_prune_leaves_what_is_unreadable(place: Place) -> None:
+    other = {"transmissionId": "a", "eventType": "Other"}
+    fill(place, {"transmissionId": "a"}, 7, other, {"transmissionId": "b"})
+    with closing(sqlite3.connect(place.folder / "rainfocus-inbox.db")) as connection:
+        connection.execute(
+            "INSERT INTO rainfocus_inbox (sequence, key, fingerprint, received_at, readable, "
+            "payload) VALUES (5, 'forgotten:x', '', '2026-01-01', false, '')"
+        )
+        connection.execute("UPDATE rainfocus_inbox_sequence SET last = 5")
+        connection.commit()
+    said = "3 removed. 2 that are unreadable were left: --unreadable removes them.\n"
+    assert place.run("prune", "--read-before", "5").stdout == said
+    assert place.run("prune", "--read-before", "5", "--unreadable").stdout == "2 removed.\n"
 
 
 def test_prune_on_a_full_disk(place: Place) -> None:
