@@ -228,6 +228,29 @@ class Database:
                 return bool(done[1] == done[2])
         return False
 
+    def vacuum(self, table: str) -> None:
+        """Give back the disk that removed rows took: in a file of SQLite of all tables.
+
+        Raises:
+            StorageError: It cannot be done now.
+        """
+        options: dict[str, t.Any] = {} if self._file else {"isolation_level": "AUTOCOMMIT"}
+        try:
+            with self._engine.connect().execution_options(**options) as connection:
+                if not self._file:
+                    connection.exec_driver_sql(f"SET lock_timeout = '{BUSY_TIMEOUT}s'")
+                    connection.exec_driver_sql(f"VACUUM {table}")
+                    return
+                connection.exec_driver_sql("VACUUM")
+                is_held = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        except sa.exc.SQLAlchemyError as error:
+            raise self._failed(error, "vacuumed") from None
+        if is_held:
+            msg = (
+                f"The {self._name} cannot be vacuumed (lock): another process holds it, try again."
+            )
+            raise StorageError(msg, StorageCause.LOCK)
+
     def halt(self) -> None:
         """Try nothing again from now on, also what is waiting for another process."""
         self._halted.set()

@@ -211,6 +211,14 @@ class Inbox:
         query = sa.select(sa.func.count()).where(_chosen(before, sequence), _UNREADABLE)
         return self._database.read(lambda connection: connection.scalar(query) or 0)
 
+    def vacuum(self) -> None:
+        """Give back the disk that removed rows took.
+
+        Raises:
+            StorageError: It cannot be done now.
+        """
+        self._database.vacuum(ROWS.name)
+
     def check(self, size: int = 0) -> None:
         """Check that the inbox can be written: commit a row, and remove it again.
 

@@ -104,7 +104,10 @@ def stop(folder: str | None, wait: int) -> None:
 )
 @click.option("--unread", is_flag=True, help="Remove what no tap has read, too.")
 @click.option("--unreadable", is_flag=True, help="Remove what no tap can read, too.")
-def prune(*, read_before: str, state: str | None, unread: bool, unreadable: bool) -> None:
+@click.option("--vacuum", is_flag=True, help="Give the disk back.")
+def prune(
+    *, read_before: str, state: str | None, unread: bool, unreadable: bool, vacuum: bool
+) -> None:
     """Remove what the tap has long read.
 
     A transmission that comes again after it was removed counts as new: leave some days.
@@ -126,8 +129,14 @@ def prune(*, read_before: str, state: str | None, unread: bool, unreadable: bool
         sequence = min(ends, default=None)
         removed = inbox.prune(before=before, sequence=sequence, unreadable=unreadable)
         left = inbox.unreadable(before=before, sequence=sequence)
-    kept = f" {left} that are unreadable were left: --unreadable removes them." if left else ""
-    click.echo(f"{removed} removed.{kept}")
+        said = [f"{removed} removed."]
+        if left:
+            said.append(f"{left} that are unreadable were left: --unreadable removes them.")
+        if removed and not vacuum:
+            said.append("The inbox takes as much disk as before: --vacuum gives it back.")
+        click.echo(" ".join(said))
+        if vacuum:
+            inbox.vacuum()
 
 
 @cli.command()

@@ -224,6 +224,22 @@ def test_prune_before_a_time(inbox: Inbox) -> None:
     assert inbox.prune(before=datetime(2020, 1, 1, tzinfo=UTC)) == 0
 
 
+def test_vacuum_gives_the_disk_back(inbox: Inbox, engine: sa.Engine) -> None:
+    is_postgres = engine.dialect.name == "postgresql"
+    size = sa.text(
+        "SELECT pg_relation_size('rainfocus_inbox')"
+        if is_postgres
+        else "SELECT page_count FROM pragma_page_count"
+    )
+    inbox.append([message(str(number)) for number in range(3000)])
+    with engine.connect() as connection:
+        before = connection.scalar(size)
+    inbox.prune(sequence=3000)
+    inbox.vacuum()
+    with engine.connect() as connection:
+        assert connection.scalar(size) < before / 4
+
+
 def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE rainfocus_inbox RENAME TO away")

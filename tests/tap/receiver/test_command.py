@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 from rainfocus_client.errors import ExitCode
+from rainfocus_client.storage import database
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver.__main__ import main
 
@@ -333,6 +334,9 @@ def test_replay_counts_and_tells_what_is_not_json(place: Place) -> None:
     assert done.stdout == "1 new, 1 duplicate, 0 unreadable, 0 conflict\n"
 
 
+AS_LARGE = "The inbox takes as much disk as before: --vacuum gives it back.\n"
+
+
 def fill(place: Place, *bodies: object) -> None:
     lines = "\n".join(map(json.dumps, bodies))
     assert place.run("replay", "-", stdin=lines).returncode == 0
@@ -340,10 +344,10 @@ def fill(place: Place, *bodies: object) -> None:
 
 def test_prune_up_to_a_sequence_or_before_a_time(place: Place) -> None:
     fill(place, *({"transmissionId": n} for n in "abcde"))
-    assert place.run("prune", "--read-before", "2").stdout == "2 removed.\n"
+    assert place.run("prune", "--read-before", "2").stdout == f"2 removed. {AS_LARGE}"
     before = ("prune", "--unread", "--read-before")
     assert place.run(*before, "2020-01-31").stdout == "0 removed.\n"
-    assert place.run(*before, "2999-01-31T00:00:00+02:00").stdout == "3 removed.\n"
+    assert place.run(*before, "2999-01-31T00:00:00+02:00").stdout == f"3 removed. {AS_LARGE}"
     check_failure(place.run(*before, "yesterday"), "--read-before is neither", ExitCode.USAGE)
 
 
@@ -363,9 +367,9 @@ def test_prune_before_a_time_leaves_what_was_not_read(place: Place, form: str) -
     check_failure(place.run(*TIME, "--state=s", "--unread"), "give one of them", ExitCode.USAGE)
     state = place.folder / "state.json"
     state.write_text(form.format(json.dumps(bookmark(3))))
-    assert place.run(*TIME, "--state=state.json").stdout == "3 removed.\n"
+    assert place.run(*TIME, "--state=state.json").stdout == f"3 removed. {AS_LARGE}"
     assert place.run("prune", "--read-before=5", "--state=state.json").stdout == "0 removed.\n"
-    assert place.run(*TIME, "--unread").stdout == "2 removed.\n"
+    assert place.run(*TIME, "--unread").stdout == f"2 removed. {AS_LARGE}"
 
 
 @pytest.mark.parametrize(
@@ -388,7 +392,7 @@ def test_prune_with_a_state_that_tells_nothing(
     if text is not None:
         (place.folder / "state.json").write_text(text, encoding="latin-1")
     check_failure(place.run(*TIME, "--state=state.json"), said, code)
-    assert place.run("prune", "--read-before", "1").stdout == "1 removed.\n"
+    assert place.run("prune", "--read-before", "1").stdout == f"1 removed. {AS_LARGE}"
 
 
 def test_prune_leaves_what_is_unreadable(place: Place) -> None:
@@ -401,9 +405,32 @@ def test_prune_leaves_what_is_unreadable(place: Place) -> None:
         )
         connection.execute("UPDATE rainfocus_inbox_sequence SET last = 5")
         connection.commit()
-    said = "3 removed. 2 that are unreadable were left: --unreadable removes them.\n"
+    said = f"3 removed. 2 that are unreadable were left: --unreadable removes them. {AS_LARGE}"
     assert place.run("prune", "--read-before", "5").stdout == said
-    assert place.run("prune", "--read-before", "5", "--unreadable").stdout == "2 removed.\n"
+    assert (
+        place.run("prune", "--read-before", "5", "--unreadable").stdout == f"2 removed. {AS_LARGE}"
+    )
+
+
+def test_prune_gives_the_disk_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while a receiver has the inbox open; not while somebody reads it."""
+    fill(place, *({"transmissionId": n, "lead": {"note": "x" * 100_000}} for n in range(20)))
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0)
+    vacuum = ("prune", "--read-before", "20", "--vacuum")
+    with closing(Inbox(place.url)) as inbox:
+        inbox.check()
+        path = place.folder / "rainfocus-inbox.db"
+        size = path.stat().st_size
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM rainfocus_inbox").fetchone()
+            done = place.run(*vacuum)
+        assert done.stdout == "20 removed.\n"
+        check_failure(done, "The inbox cannot be vacuumed (lock)", ExitCode.LATER)
+        assert path.stat().st_size >= size
+        done = place.run(*vacuum)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "0 removed.\n", "")
+        assert sum(file.stat().st_size for file in place.folder.glob("*.db*")) < 200_000
 
 
 def test_prune_on_a_full_disk(place: Place) -> None:
@@ -418,7 +445,7 @@ def test_prune_on_a_full_disk(place: Place) -> None:
             done = place.run("prune", "--read-before", "150")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        assert (done.stdout, done.stderr) == ("150 removed.\n", "")
+        assert (done.stdout, done.stderr) == (f"150 removed. {AS_LARGE}", "")
         assert inbox.counts()["events"] == 0
 
 
