@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import typing as t
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from rainfocus_client.errors import RainFocusError, StorageCause, StorageError
 from rainfocus_client.storage.group_commit import GroupCommit
 
 from tap_rainfocus.inbox.models import Kept
+from tap_rainfocus.receiver.outage import Outage
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,6 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.inbox.models import Message
     from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.receiver.http.metrics import Metrics
-
-LOGGER = logging.getLogger("rainfocus-receiver")
 
 COMMIT_TIMEOUT = 15.0
 """Seconds to wait for a commit; less than there are to end in."""
@@ -73,6 +71,7 @@ class Intake:
         self._inbox = inbox
         self._metrics = metrics
         self._commits = GroupCommit(self._commit)
+        self._outage = Outage()
         self._owed = 0
 
     @contextmanager
@@ -108,9 +107,10 @@ class Intake:
         except Exception as error:  # noqa: BLE001
             known = isinstance(error, RainFocusError)
             told = str(error) if known else f"Unexpected {type(error).__name__}."
-            LOGGER.warning("%s", told)
+            self._outage.failed(told)
             cause = error.cause if isinstance(error, StorageError) else StorageCause.DATABASE
             raise StorageError(told, cause) from None
+        self._outage.passed()
         return [list(islice(kept, len(messages))) for messages in waiting]
 
     def _keep(self, messages: list[Message]) -> list[Kept]:

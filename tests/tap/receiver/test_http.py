@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tap_rainfocus.inbox.store import Inbox
-from tap_rainfocus.receiver import intake
+from tap_rainfocus.receiver import intake, outage
 from tap_rainfocus.receiver.http import protocol
 from tap_rainfocus.receiver.http.server import ReceiverServer, listen
 from tap_rainfocus.receiver.settings import Settings
@@ -445,6 +445,25 @@ def test_an_inbox_that_cannot_be_written_and_comes_back(receiver: Receiver) -> N
     assert receiver.get("/health").status == 200
     assert receiver.post(EVENT).status == 200
     assert receiver.ids == [EVENT["transmissionId"]]
+
+
+def test_an_inbox_that_is_down_is_told_now_and_then(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "rainfocus-receiver")
+    rename(receiver, "rainfocus_inbox_sequence", "away")
+    for _ in range(10):
+        assert receiver.post(EVENT).status == 503
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "The inbox cannot be written"
+    ]
+    monkeypatch.setattr(outage, "AGAIN", 0)
+    assert receiver.post(EVENT).status == 503
+    assert caplog.messages[1] == f"{caplog.messages[0]} It has failed 10 times more."
+    rename(receiver, "away", "rainfocus_inbox_sequence")
+    for _ in range(2):
+        assert receiver.get("/health").status == 200
+    assert caplog.messages[2:] == ["The inbox can be written again."]
 
 
 def rename(receiver: Receiver, table: str, to: str) -> None:
