@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver import intake, outage
-from tap_rainfocus.receiver.http import protocol
+from tap_rainfocus.receiver.http import app, protocol
 from tap_rainfocus.receiver.http.server import ReceiverServer, listen
 from tap_rainfocus.receiver.settings import Settings
 
@@ -588,6 +588,35 @@ def test_no_secret_and_no_payload_in_the_log(
     assert guarded.post({**EVENT, "transmissionId": "other"}).status == 503
     assert "inbox cannot be written" in caplog.text
     for text in (INLET, TOKEN, "ada@example.com", "wrong-inlet-by-mistake", "/collection"):
+        assert text not in caplog.text
+
+
+def test_the_first_refusal_of_each_kind_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.tell_once.cache_clear()
+    with running(tmp_path / "inbox.db", token=TOKEN, body_timeout=0.3) as receiver:
+        for _ in range(2):
+            receiver.post(EVENT, "/collection/wrong-inlet")
+            receiver.post(EVENT, authorization="Bearer wrong-token")
+            receiver.post(EVENT, method="PUT")
+            receiver.post(b"wrong-body")
+            receiver.post(event_of(MB + 1))
+            receiver.batch([{}] * 10_001)
+            receiver.post(EVENT, upgrade="h2c")
+            head = (f"POST /collection/{INLET} HTTP/1.1", "host: a", "content-length: 100")
+            with raw(receiver, *head, f"authorization: Bearer {TOKEN}") as slow:
+                assert status_of(slow) == 408
+            with monkeypatch.context() as full:
+                full.setattr(intake, "ROOM", 10)
+                assert receiver.post(EVENT).status == 503
+    told = [message.split()[5].rstrip(":") for message in caplog.messages]
+    assert told == ["404", "401", "405", "400", "413", "413", "503", "408", "503"]
+    assert caplog.messages[1] == (
+        "A request was refused with 401: a Bearer token is wanted. "
+        "Others like it are counted in /metrics only."
+    )
+    for text in (INLET, TOKEN, "wrong", "/collection"):
         assert text not in caplog.text
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import typing as t
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from urllib.parse import parse_qs
 
-from rainfocus_client.errors import RainFocusError, StorageError
+from rainfocus_client.errors import StorageError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -20,7 +22,7 @@ from tap_rainfocus.receiver.bodies import MOST_MESSAGES, TooManyMessagesError, r
 from tap_rainfocus.receiver.http import ingestion_replies
 from tap_rainfocus.receiver.http.ingestion_replies import IngestionReply, Refusal
 from tap_rainfocus.receiver.http.metrics import Metrics
-from tap_rainfocus.receiver.intake import Intake, Reservation
+from tap_rainfocus.receiver.intake import Intake, NoRoomError, Reservation
 
 if t.TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +33,8 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.inbox.models import Message
     from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.receiver.settings import Settings
+
+LOGGER = logging.getLogger("rainfocus-receiver")
 
 MAX_BODY = 1 << 20
 BODY_TIMEOUT = 30.0
@@ -119,6 +123,8 @@ class Collection:
             reply = await self._reply(scope, receive)
         except Refusal as refusal:
             reply = refusal.reply
+            if not isinstance(refusal.__cause__, StorageError):
+                tell_once(reply.status, str(refusal))
         except ClientDisconnect:
             return
         self._metrics.answered(reply.status)
@@ -136,7 +142,9 @@ class Collection:
                 messages = _messages(body, _flow_id(scope, headers))
                 place.take(MESSAGE_OVERHEAD * len(messages))
                 kept = await self._intake.keep(messages) if messages else []
-            except RainFocusError as error:
+            except NoRoomError as error:
+                raise Refusal(503, "Too many requests wait: try later.", RETRY_AFTER) from error
+            except StorageError as error:
                 raise Refusal(503, "Try again later.", RETRY_AFTER) from error
         if self._is_batch:
             return ingestion_replies.batch(map(_remark, messages, kept))
@@ -144,7 +152,7 @@ class Collection:
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         if not hmac.compare_digest(scope["path_params"]["inlet"].encode(), self._inlet):
-            raise Refusal(404, "There is nothing here.")
+            raise Refusal(404, "This inlet is not known.")
         if self._token:
             scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
             is_known = hmac.compare_digest(token.strip(), self._token)
@@ -164,6 +172,19 @@ class Collection:
                 return b"".join([chunk async for chunk in _chunks(receive, place)])
         except TimeoutError as error:
             raise Refusal(408, "The body took too long.", CLOSE) from error
+
+
+@cache
+def tell_once(status: int, why: str) -> None:
+    """Tell in the log that a request was refused, at the first of each kind.
+
+    Args:
+        status: Of the reply.
+        why: A sentence that says nothing of the request.
+    """
+    told = f"{why[0].lower()}{why[1:]}"
+    msg = "A request was refused with %s: %s Others like it are counted in /metrics only."
+    LOGGER.warning(msg, status, told)
 
 
 async def _chunks(receive: Receive, place: Reservation) -> AsyncIterator[bytes]:
