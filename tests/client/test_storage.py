@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import stat
 import threading
 import typing as t
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from rainfocus_client.errors import SettingsError, StorageError
 from rainfocus_client.storage import database
 from rainfocus_client.storage.database import Database
 from rainfocus_client.storage.group_commit import GroupCommit
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    import sqlalchemy as sa
-
     from tests.conftest import Postgres
+
+TABLES = sa.MetaData()
+sa.Table("a", TABLES, sa.Column("b", sa.Integer))
 
 
 @pytest.mark.parametrize(
@@ -39,10 +44,52 @@ def test_a_url_that_cannot_be_used_is_told_by_the_setting(url: str) -> None:
 
 
 def test_a_folder_where_the_file_should_be_is_told_by_the_setting(tmp_path: Path) -> None:
-    import sqlalchemy as sa  # noqa: PLC0415
-
     with pytest.raises(SettingsError, match="Setting ledger_url cannot be used"):
         Database("ledger", f"sqlite:///{tmp_path}").create(sa.MetaData())
+
+
+FILES = ("inbox.db", "inbox.db-wal", "inbox.db-shm")
+
+
+@pytest.fixture
+def open_to_others(tmp_path: Path) -> Iterator[str]:
+    """The URL of a file that others may open, while somebody has it open."""
+    url = f"sqlite:///{tmp_path}/inbox.db"
+    with closing(Database("inbox", url)) as keeper:
+        keeper.create(TABLES)
+        for file in FILES:
+            (tmp_path / file).chmod(0o644)
+        yield url
+
+
+def modes(folder: Path) -> list[int]:
+    return [stat.S_IMODE((folder / file).stat().st_mode) for file in FILES]
+
+
+def test_others_are_kept_out_of_a_file(
+    open_to_others: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Database("inbox", open_to_others, read_only=True)) as reader:
+        assert reader.has(TABLES.tables["a"])
+    assert (modes(tmp_path), caplog.messages) == ([0o644] * 3, [])
+    for _ in range(2):
+        with closing(Database("inbox", open_to_others)) as database:
+            database.create(TABLES)
+        assert modes(tmp_path) == [0o640] * 3
+        assert caplog.messages == [f"Others could open {tmp_path}/inbox.db: they no longer can."]
+
+
+def test_a_file_that_others_cannot_be_kept_out_of_is_refused(
+    open_to_others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as changed, closing(Database("inbox", open_to_others)) as database:
+        changed.setattr(os, "chmod", refuse)
+        with pytest.raises(SettingsError, match=f"Others may open {tmp_path}/inbox.db: .* chmod"):
+            database.create(TABLES)
+    assert modes(tmp_path) == [0o644] * 3
 
 
 def cause_of(database: Database, *statements: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import stat
 import threading
 import typing as t
 from contextlib import suppress
@@ -17,6 +18,8 @@ from rainfocus_client.errors import SettingsError, StorageCause, StorageError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+
+LOGGER = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 10
 """Seconds to wait for another process that is writing."""
@@ -43,6 +46,7 @@ _CAUSES = {
 """By the SQLSTATE of PostgreSQL, and what the name of SQLite's error begins with."""
 
 OWNER_ONLY = 0o600
+OTHERS = 0o007
 
 T = t.TypeVar("T")
 
@@ -150,13 +154,16 @@ class Database:
     def create(self, tables: sa.MetaData) -> None:
         """Make the tables, and the file if there is none; for the owner only.
 
+        A file that others may open is kept from them; a group that was let in stays.
+
         Raises:
-            SettingsError: The database cannot be used.
+            SettingsError: The database cannot be used, or others cannot be kept out.
         """
         try:
             if self._file:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 os.close(os.open(self._file, flags, OWNER_ONLY))
+                self._keep_others_out(self._file)
             self._again(self._make, tables)
         except (sa.exc.SQLAlchemyError, OSError, ValueError) as error:
             self.close()
@@ -258,6 +265,22 @@ class Database:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def _keep_others_out(self, file: Path) -> None:
+        mended = False
+        try:
+            for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+                # The latter two come and go.
+                with suppress(FileNotFoundError):
+                    mode = stat.S_IMODE(path.stat().st_mode)
+                    if mode & OTHERS:
+                        path.chmod(mode & ~OTHERS)
+                        mended = True
+        except PermissionError:
+            msg = f"Others may open {file}: have its owner run chmod o= on it ({self._name}_url)."
+            raise SettingsError(msg) from None
+        if mended:
+            LOGGER.warning("Others could open %s: they no longer can.", file)
 
     def _make(self, tables: sa.MetaData) -> None:
         with self._engine.connect() as connection:
