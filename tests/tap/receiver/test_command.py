@@ -284,17 +284,34 @@ def request_under_way(port: int) -> Iterator[socket.socket]:
         yield connection
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_request_under_way_is_answered_after_the_signal_to_stop(
-    place: Place, serving: subprocess.Popen[bytes]
+    place: Place, serving: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     with request_under_way(place.port) as connection:
-        serving.send_signal(signal.SIGTERM)
+        serving.send_signal(number)
         wait_until_closed(place.port)
         connection.sendall(BODY)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
     assert serving.wait(timeout=20) == 0
     with closing(Inbox(place.url)) as inbox:
         assert [row.transmission_id for row in inbox.read(0, 9)] == ["a"]
+
+
+def test_a_hangup_that_was_to_be_ignored_is_ignored(place: Place) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = place.serve()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        process.send_signal(signal.SIGHUP)
+        assert place.post(1) == 200
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_no_secret_in_the_log_at_any_level(place: Place, serving: subprocess.Popen[bytes]) -> None:

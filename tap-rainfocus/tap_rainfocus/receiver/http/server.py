@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import socket
+import threading
 import typing as t
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import uvicorn
 from rainfocus_client.errors import SettingsError
@@ -18,6 +19,7 @@ from tap_rainfocus.receiver.http.protocol import GuardedProtocol, limit_connecti
 from tap_rainfocus.receiver.settings import PREFIX
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from tap_rainfocus.receiver.settings import Settings
@@ -49,6 +51,20 @@ class ReceiverServer(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE,
             )
         )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Heed SIGHUP like the others, unless it was to be ignored, as under nohup."""
+        with super().capture_signals():
+            is_main = threading.current_thread() is threading.main_thread()
+            if not is_main or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+                yield
+                return
+            before = signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, before)
 
     def stop(self) -> None:
         """Answer what has been accepted, then end."""
