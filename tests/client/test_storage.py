@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import sys
 import threading
 import typing as t
 from contextlib import closing
@@ -41,6 +42,18 @@ def test_a_url_that_cannot_be_used_is_told_by_the_setting(url: str) -> None:
         assert Database("inbox", url).is_there
     assert str(refused.value).startswith("Setting inbox_url cannot be used (")
     assert "S3CRETw0rd" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_a_scheme_without_its_driver_is_told_with_the_one_to_write(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SettingsError) as refused:
+        Database("inbox", f"{scheme}://user:S3CRETw0rd@127.0.0.1/db")
+    said = f"Setting inbox_url begins with {scheme}://: write postgresql+psycopg:// there."
+    assert str(refused.value) == said
 
 
 def test_a_folder_where_the_file_should_be_is_told_by_the_setting(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ _BEGIN = {
 }
 """What a transaction that writes begins with."""
 
+_WITHOUT_DRIVER = frozenset({"postgres", "postgresql"})
+"""Schemes that others know, and that name no driver: SQLAlchemy's own may not be installed."""
+
 _LIBPQ = {
     "client_encoding": "utf8",
     "connect_timeout": 10,
@@ -114,6 +117,12 @@ class Database:
             self._file = _file(parsed)
             self._engine = _engine(parsed, self._file, read_only=read_only)
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+            scheme = url.partition("://")[0]
+            is_missing = isinstance(error, ImportError | sa.exc.NoSuchModuleError)
+            if is_missing and scheme in _WITHOUT_DRIVER:
+                instead = "postgresql+psycopg://"
+                msg = f"Setting {name}_url begins with {scheme}://: write {instead} there."
+                raise SettingsError(msg) from None
             raise self._unusable(error) from None
 
     @property
