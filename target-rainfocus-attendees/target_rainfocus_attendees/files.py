@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import typing as t
@@ -67,6 +68,42 @@ def is_regular(file: t.IO[str]) -> bool:
 def open_private(path: Path, flags: int) -> int:
     """Open a file for writing; if it is new, nobody but the owner may read it."""
     return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+
+
+def open_locked(path: Path, flags: int, operation: int = fcntl.LOCK_EX) -> int:
+    """Open a file as `open_private` does, and lock it until it is closed.
+
+    It is the one at this path, also where the one before was replaced meanwhile.
+
+    Args:
+        path: Of the file.
+        flags: As for `os.open`.
+        operation: As for `fcntl.flock`.
+
+    Raises:
+        BlockingIOError: With `LOCK_NB`, where somebody else holds the lock.
+        OSError: It cannot be opened.
+    """
+    while True:
+        file = open_private(path, flags)
+        try:
+            fcntl.flock(file, operation)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file), path.stat()):
+                    return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Come back when the names of a folder's files are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_all(file: int, content: bytes) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import typing as t
 from functools import partial
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, StoreCall
 from target_rainfocus_attendees.delivery.dispatcher import most_unsettled
-from target_rainfocus_attendees.files import OWNER_ONLY, open_private, writing
+from target_rainfocus_attendees.files import OWNER_ONLY, open_locked, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
 
@@ -132,7 +133,7 @@ class DryRun:
         if not self._path or self._bodies:
             return
         with _writing():
-            descriptor = open_private(self._path, os.O_WRONLY | os.O_TRUNC)
+            descriptor = open_locked(self._path, os.O_WRONLY | os.O_TRUNC, fcntl.LOCK_SH)
             os.fchmod(descriptor, OWNER_ONLY)
             self._bodies = os.fdopen(descriptor, "wb")
 

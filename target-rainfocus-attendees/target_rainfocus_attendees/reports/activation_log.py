@@ -9,7 +9,7 @@ from functools import partial
 
 import orjson
 
-from target_rainfocus_attendees.files import open_private, write_all, writing
+from target_rainfocus_attendees.files import open_locked, open_private, write_all, writing
 from target_rainfocus_attendees.mapping.emails import hash_identity
 
 if t.TYPE_CHECKING:
@@ -17,11 +17,13 @@ if t.TYPE_CHECKING:
 
     from target_rainfocus_attendees.models import Delivered
 
+FLAGS = os.O_WRONLY | os.O_APPEND
+
 _writing = partial(writing, "activation log", "activation_log_path")
 
 
 class ActivationLog:
-    """A file that lines are added to."""
+    """A file that lines are added to; it may be replaced by another between two flushes."""
 
     def __init__(self, path: Path) -> None:
         """Open the file.
@@ -29,8 +31,10 @@ class ActivationLog:
         Raises:
             FileError: The file cannot be opened.
         """
+        self._path = path
         with _writing():
-            self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
+            # Kept open: a pipe's reader would take a close for the end.
+            self._file = open_private(path, FLAGS)
         self._lines: list[bytes] = []
 
     def add(self, delivered: Delivered) -> None:
@@ -57,8 +61,14 @@ class ActivationLog:
             FileError: The file cannot be written.
         """
         lines, self._lines = self._lines, []
+        if not lines:
+            return
         with _writing():
-            write_all(self._file, b"".join(lines))
+            file = open_locked(self._path, FLAGS)
+            try:
+                write_all(file, b"".join(lines))
+            finally:
+                os.close(file)
 
     def close(self) -> None:
         """Close the file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import typing as t
@@ -13,7 +12,7 @@ from mmap import ACCESS_READ, mmap
 from rainfocus_client.lenient_json import dump_json, parse_json
 
 from target_rainfocus_attendees import PACKAGE
-from target_rainfocus_attendees.files import open_private, write_all, writing
+from target_rainfocus_attendees.files import open_locked, sync_folder, write_all, writing
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +46,7 @@ class Rejects:
         self._origin = origin
         self._waiting: list[tuple[Source, Message]] = []
         self._schemas: dict[str, Message] = {}
-        self._end = -1
+        self._end: tuple[int, int] | None = None
 
     def add(self, source: Source, reason: str, code: str) -> None:
         """Take a record that was not stored; it is safe after the next `sync`.
@@ -74,16 +73,17 @@ class Rejects:
         """
         if not self._waiting:
             return
-        known, self._end = self._end, -1
+        known, self._end = self._end, None
         with writing("rejects", "rejects_path"), self._locked() as file:
-            end = os.fstat(file).st_size
-            if end != known:
+            found = os.fstat(file)
+            end = found.st_size
+            if (found.st_ino, end) != known:
                 end = _mend(self.path, file, end)
                 self._schemas.clear()
             lines = b"".join(self._lines())
             write_all(file, lines)
             os.fsync(file)
-            self._end = end + len(lines)
+            self._end = found.st_ino, end + len(lines)
         self._waiting.clear()
 
     @property
@@ -106,11 +106,10 @@ class Rejects:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         is_new = not self.path.exists()
-        file = open_private(self.path, os.O_RDWR | os.O_APPEND)
+        file = open_locked(self.path, os.O_RDWR | os.O_APPEND)
         try:
             if is_new:
-                _sync_folder(self.path.parent)
-            fcntl.flock(file, fcntl.LOCK_EX)
+                sync_folder(self.path.parent)
             yield file
         finally:
             os.close(file)
@@ -132,6 +131,11 @@ class Rejects:
         return schema | {"schema": declared | {"properties": properties}}
 
 
+def cut_path(path: Path) -> Path:
+    """The file beside a rejects file that its lines go to which were cut off."""
+    return path.with_name(f"{path.name}.cut")
+
+
 def _mend(path: Path, file: int, size: int) -> int:
     """End the last line of a file that was not finished, and give the file's length.
 
@@ -148,7 +152,7 @@ def _mend(path: Path, file: int, size: int) -> int:
     try:
         parse_json(line)
     except ValueError:
-        aside = open_private(path.with_name(f"{path.name}.cut"), os.O_WRONLY | os.O_APPEND)
+        aside = open_locked(cut_path(path), os.O_WRONLY | os.O_APPEND)
         try:
             write_all(aside, line + b"\n")
             os.fsync(aside)
@@ -159,11 +163,3 @@ def _mend(path: Path, file: int, size: int) -> int:
         return size - len(line)
     os.write(file, b"\n")
     return size + 1
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

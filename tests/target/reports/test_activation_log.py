@@ -91,6 +91,23 @@ def test_the_file_is_private_and_added_to(
         ]
 
 
+def test_a_log_that_is_replaced_during_a_run_gets_what_comes_then(
+    call: Call, singer: Singer, script: Serve, tmp_path: Path
+) -> None:
+    path = tmp_path / "activations.jsonl"
+
+    def answer(*_: object) -> tuple[int, Json, dict[str, str]]:
+        other = tmp_path / "other"
+        other.touch()
+        other.replace(path)
+        return STORED
+
+    with script(answer) as served:
+        settings = served.settings | {"activation_log_path": str(path)}
+        assert call([singer.schema, singer.record("ada@example.com")], settings).code == 0
+    assert [line["identity"] for line in lines(path)] == [hashed("ada@example.com")]
+
+
 def test_a_log_that_cannot_be_written_is_an_error_before_anything_is_sent(
     call: Call, singer: Singer, settings: Json, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import resource
 import signal
 import stat
+import threading
 import typing as t
 
 import pytest
@@ -131,6 +133,30 @@ def test_all_are_kept_when_all_are_refused_and_too_many(
     assert len(emails_in(path)) == rejected
     if ended.states:
         assert rejected == number
+
+
+@pytest.mark.parametrize("size", ["shorter", "the same"])
+def test_a_file_that_was_replaced_gets_what_comes_then_under_its_schema(
+    singer: Singer, path: Path, size: str
+) -> None:
+    rejects = Rejects(path, {})
+    rejects.add(Source(singer.schema, singer.record("ada")), "x", "y")
+    rejects.sync()
+    before = path.stat().st_size
+    other = path.with_name("other")
+    other.write_text("{}\n".rjust(before) if size == "the same" else "")
+    rejects.add(Source(singer.schema, singer.record("bob")), "x", "y")
+    waiting = threading.Thread(target=rejects.sync)
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        other.replace(path)
+    waiting.join()
+    lines = [line for line in lines_of(path) if line]
+    assert [line["type"] for line in lines] == ["SCHEMA", "RECORD"]
+    assert lines[1]["record"]["email"] == "bob"
 
 
 @pytest.mark.parametrize("space", [0, 30])
