@@ -9,10 +9,12 @@ import sys
 import time
 import typing as t
 from contextlib import suppress
+from functools import partial
 
 from rainfocus_client.errors import ExitCode
 from rainfocus_client.singer.command import run_plugin
 
+from target_rainfocus_attendees.forget_command import forget
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
 SECONDS_TO_READ_ON = 5.0
@@ -22,7 +24,10 @@ FAILURES = frozenset(ExitCode) - {ExitCode.DONE, ExitCode.USAGE}
 
 
 def main() -> t.NoReturn:
-    """Run the command and leave the process."""
+    """Run the target, or `forget`, and leave the process."""
+    if sys.argv[1:2] == ["forget"]:
+        name = f"{TargetRainFocusAttendees.name} forget"
+        run_plugin(TargetRainFocusAttendees, partial(forget, sys.argv[2:], prog_name=name))
     try:
         run_plugin(TargetRainFocusAttendees)
     except SystemExit as ended:

@@ -6,10 +6,7 @@ import time
 import typing as t
 from contextlib import ExitStack, suppress
 
-from rainfocus_client.connection import Connection
 from rainfocus_client.errors import DataError, RainFocusError
-from rainfocus_client.lenient_json import dump_json
-from rainfocus_client.retry import MAX_RETRY_AFTER
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.delivery.blame import CHECK_EVENT, EventCheck
@@ -407,23 +404,4 @@ def _ledger(settings: TargetSettings) -> Ledger | None:
     # SQLAlchemy takes longer to import than the rest of the target.
     from target_rainfocus_attendees.delivery.ledger import Ledger  # noqa: PLC0415
 
-    place = f"{Connection.from_settings(settings).url('attendee')} {settings.event_code}"
-    longest_try = 2 * settings.request_timeout + MAX_RETRY_AFTER
-    lease = (settings.max_retries + 1) * longest_try
-    return Ledger(
-        settings.ledger_url, place, _way(settings), lease=lease, read_only=settings.dry_run
-    )
-
-
-def _way(settings: TargetSettings) -> str:
-    """How a profile goes: sent in another way, it may come to another thing."""
-    way = (
-        settings.mode,
-        settings.identity,
-        settings.event_parameter,
-        settings.client_id or settings.api_profile,
-        sorted(settings.field_map.items()),
-        sorted(settings.extra_fields.items()),
-        sorted(settings.store.items()),
-    )
-    return dump_json(way).decode()
+    return Ledger.from_settings(settings, settings.ledger_url, read_only=settings.dry_run)

@@ -29,6 +29,7 @@ from target_rainfocus_attendees.sinks import AttendeeSink
 if t.TYPE_CHECKING:
     from types import FrameType
 
+    import click
     from rainfocus_client.singer.plugin import GivenSettings
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
@@ -104,6 +105,15 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
                 run.expect_own_rejects()
             self.process_lines(t.cast("t.IO[str]", lines(file, self._stop, run.idle)))
             self.process_endofpipe()
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.epilog = (
+            f"{cls.name} forget removes what is kept of one person: see {cls.name} forget --help."
+        )
+        return command
 
     @classmethod
     @override

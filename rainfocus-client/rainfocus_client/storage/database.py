@@ -267,6 +267,24 @@ class Database:
             )
             raise StorageError(msg, StorageCause.LOCK)
 
+    def erase(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do some work that removes, as `write` does; on return a file holds nothing of it.
+
+        Rows that a server has removed are its own to clear away.
+
+        Raises:
+            StorageError: The database cannot be written; or, when all is removed, its write-ahead
+                log cannot be emptied.
+        """
+        done = self.write(work, again=True)
+        if self._file and self.read(_empty_log):
+            msg = (
+                f"The {self._name} is in use, and its write-ahead log still holds what was "
+                "removed: run this again."
+            )
+            raise StorageError(msg)
+        return done
+
     def halt(self) -> None:
         """Try nothing again from now on, also what is waiting for another process."""
         self._halted.set()
@@ -356,7 +374,8 @@ def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
         url = url.set(database=file.absolute().as_uri(), query={"mode": "rw", "uri": "true"})
         pragmas = ["query_only=ON"]
     else:
-        pragmas = ["journal_mode=WAL", "synchronous=FULL"]
+        # What is overwritten or removed is gone: pages that grow apart would keep copies of it.
+        pragmas = ["journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"]
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
@@ -366,6 +385,12 @@ def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _empty_log(connection: sa.Connection) -> bool:
+    """Bring SQLite's write-ahead log into the file, and empty it; whether others prevent it."""
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT}000")
+    return bool(connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one())
 
 
 def _is_tried_enough(state: tenacity.RetryCallState) -> bool:
