@@ -146,7 +146,7 @@ def read(url: str, finished: Event, results: Queue[dict[str, float]]) -> None:
         for line in _tap(url, state).splitlines():
             message = orjson.loads(line)
             if message["type"] == "RECORD":
-                seen.append(message["record"]["_id"])
+                seen.append(message["record"]["transmissionId"])
             elif message["type"] == "STATE":
                 state = message["value"]
     results.put({"read": len(seen), "distinct": len(set(seen))})

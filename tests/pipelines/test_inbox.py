@@ -88,7 +88,7 @@ def test_none_is_missed_while_receivers_write(url: str, tmp_path: Path) -> None:
     found += records
     sequences = [record["inboxSequence"] for record in found]
     assert sequences == sorted(set(sequences))
-    assert sorted(record["_id"] for record in found) == sorted(
+    assert sorted(record["transmissionId"] for record in found) == sorted(
         f"{receiver}-{number}" for receiver in range(RECEIVERS) for number in range(sent[receiver])
     )
     assert state["bookmarks"][STREAM]["replication_key_value"] == sequences[-1]

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from rainfocus_sandbox.testing import running
 from tap_rainfocus.__main__ import main
-from tap_rainfocus.inbox import models, payloads, store
+from tap_rainfocus.inbox import store
+from tap_rainfocus.receiver.bodies import BodyReader
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -196,24 +197,14 @@ def start_tap(tmp_path: Path) -> Iterator[TapStarter]:
 def fill_inbox() -> InboxFiller:
     """Put what some bodies hold into an inbox, as the receiver does."""
 
+    read = BodyReader()
+
     def fill(url: str, *bodies: object) -> None:
         with closing(store.Inbox(url)) as opened:
-            opened.append(
-                [_message(payload) for body in bodies for payload in payloads.messages(body)]
-            )
+            for body in bodies:
+                opened.append(read(json.dumps(body).encode(), "flow"))
 
     return fill
-
-
-def _message(payload: object) -> models.Message:
-    text = json.dumps(payload)
-    event = payloads.nested(payload) if isinstance(payload, dict) else payload
-    if not payloads.is_event(event):
-        key = f"unreadable:{payloads.payload_hash(payload)}"
-        return models.Message(key, text, None, None, readable=False, fingerprint="")
-    key, transmission = payloads.transmission_key(event), payloads.transmission_id(event)
-    fingerprint = payloads.fingerprint(event)
-    return models.Message(key, text, "flow", transmission, readable=True, fingerprint=fingerprint)
 
 
 @dataclass

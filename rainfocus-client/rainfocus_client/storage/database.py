@@ -9,6 +9,7 @@ import stat
 import threading
 import typing as t
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -312,9 +313,13 @@ class Database:
     def _make(self, tables: sa.MetaData) -> None:
         with self._engine.connect() as connection:
             inspector = sa.inspect(connection)
-            if all(inspector.has_table(name) for name in tables.tables):
+            if all(
+                inspector.has_table(table.name)
+                and all(inspector.has_index(table.name, str(index.name)) for index in table.indexes)
+                for table in tables.sorted_tables
+            ):
                 return
-        self._transact(tables.create_all, LOCK_TIMEOUT)
+        self._transact(partial(_create, tables), LOCK_TIMEOUT)
 
     def _transact(self, work: Callable[[sa.Connection], T], lock_timeout: int) -> T:
         with self._engine.begin() as connection:
@@ -344,6 +349,13 @@ class Database:
             f"as sqlite:///{self._name}.db, check that it can be written and its disk has room, "
             "and install the driver it names (for PostgreSQL the extra postgres)."
         )
+
+
+def _create(tables: sa.MetaData, connection: sa.Connection) -> None:
+    tables.create_all(connection)
+    for table in tables.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)  # tables of a version before have none
 
 
 def sqlite_file(url: str) -> Path | None:

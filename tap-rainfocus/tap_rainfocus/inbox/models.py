@@ -9,11 +9,42 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 
+class Unreadable(enum.StrEnum):
+    """Why a message is not read as an event."""
+
+    NO_EVENT = "no-event"
+    NOT_JSON = "not-json"
+    NOT_UTF8 = "not-utf-8"
+    TOO_DEEP = "too-deep"
+    CUT_OFF = "cut-off"
+
+    def key(self, digest: str) -> str:
+        """The key of a message, by a hash of what it says."""
+        return f"unreadable:{self}:{digest}"
+
+
+CONFLICT = "conflict"
+"""An event sent again with something else beside its content."""
+
+
+FORGOTTEN = "forgotten"
+"""What is left of a row that was about a person who is to be forgotten."""
+
+
 class Message(t.NamedTuple):
     """What is to be kept.
 
-    `key` makes two of them the same, and `fingerprint` tells whether they also say the same. What
-    is not `readable` is kept and counted, and never read.
+    Attributes:
+        key: Makes two of them the same.
+        payload: What is kept of it.
+        flow_id: The dataflow it was sent to.
+        transmission_id: Of an event that has one.
+        readable: Whether it is an event; what is none is kept and counted, and never read.
+        fingerprint: Tells whether two that are the same also say the same.
+        event_type: The push type of an event that has one.
+        is_placed: Whether two with one key are the same however far apart they are received;
+            otherwise only within `RETRY_WINDOW`.
+        fault: Why it is no event.
     """
 
     key: str
@@ -22,6 +53,9 @@ class Message(t.NamedTuple):
     transmission_id: str | None
     readable: bool
     fingerprint: str
+    event_type: str | None = None
+    is_placed: bool = True
+    fault: Unreadable | None = None
 
 
 class InboxRow(t.NamedTuple):
@@ -40,4 +74,4 @@ class Kept(enum.IntEnum):
     DUPLICATE = 0
     NEW = 1
     CONFLICT = 2
-    """Kept as unreadable: its key was there already, with other content."""
+    """The same event, with something else beside its content: kept beside it, and not read."""

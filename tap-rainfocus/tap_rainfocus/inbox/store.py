@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import typing as t
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rainfocus_client.errors import SettingsError, StorageCause, StorageError
 from rainfocus_client.storage.database import Database
 
-from tap_rainfocus.inbox.models import InboxRow, Kept, Message
+from tap_rainfocus.inbox.models import CONFLICT, FORGOTTEN, InboxRow, Kept, Message, Unreadable
 from tap_rainfocus.inbox.tables import IDENTITY, ROWS, SEQUENCE, TABLES
 
 if t.TYPE_CHECKING:
@@ -24,11 +24,17 @@ KINDS = {"sqlite", "postgresql"}
 LOOKUP_SIZE = 500
 """Keys looked up at a time."""
 
+RETRY_WINDOW = timedelta(seconds=30)
+"""How long an event that says neither its id nor its time counts as sent again."""
+
 PRUNE_SIZE = 200
 """Rows deleted in a transaction: receivers need not wait long, and a full disk may have room."""
 
 PROBE_SIZE = 64 << 10
 """Bytes that a check writes at least."""
+
+_KEPT = tuple(name for name in Message._fields if name in ROWS.c)
+"""What of a message has a column."""
 
 _NONE = "There is no inbox where inbox_url says: check it, or start the receiver."
 
@@ -40,6 +46,23 @@ _TAKE = (
 _FINGERPRINTS = sa.select(ROWS.c.key, ROWS.c.fingerprint).where(
     ROWS.c.key.in_(sa.bindparam("keys", expanding=True))
 )
+_MAKE_WAY = (
+    sa.update(ROWS)
+    .where(
+        ROWS.c.key.in_(sa.bindparam("keys", expanding=True)),
+        ROWS.c.received_at < sa.bindparam("before"),
+    )
+    .values(key=ROWS.c.key + "@" + sa.cast(ROWS.c.sequence, sa.String))
+)
+"""Takes the key from rows, so that it is another event's."""
+
+_KIND = sa.case(
+    (ROWS.c.key.startswith(f"{CONFLICT}:"), CONFLICT),
+    *((ROWS.c.key.startswith(fault.key("")), str(fault)) for fault in Unreadable),
+    else_=str(Unreadable.NO_EVENT),  # as versions before named it
+)
+"""What kind of message a row that is not readable holds."""
+
 _READ = (
     sa.select(
         ROWS.c.sequence,
@@ -57,7 +80,7 @@ _LAST = sa.select(sa.func.max(ROWS.c.sequence)).where(
 )
 
 # A mark that something was removed on request is no message that somebody may want to mend.
-_UNREADABLE = ~ROWS.c.readable & ~ROWS.c.key.startswith("forgotten:")
+_UNREADABLE = ~ROWS.c.readable & ~ROWS.c.key.startswith(f"{FORGOTTEN}:") & (ROWS.c.sequence > 0)
 
 # Readers begin behind it, and no message has an empty key.
 _PROBE = {"sequence": 0, "key": "", "fingerprint": "", "readable": False}
@@ -182,6 +205,17 @@ class Inbox:
         )
         return {"events": found.get(True, 0), "unreadable": found.get(False, 0)}
 
+    def kinds(self) -> dict[str, int]:
+        """How many rows are not readable, by kind: why not, or `conflict`.
+
+        Raises:
+            StorageError: The inbox cannot be read.
+        """
+        query = sa.select(_KIND, sa.func.count()).where(_UNREADABLE).group_by(_KIND)
+        return self._database.read(
+            lambda connection: {row[0]: row[1] for row in connection.execute(query)}
+        )
+
     def prune(
         self,
         *,
@@ -298,6 +332,11 @@ def _probe(connection: sa.Connection, size: int) -> None:
 def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
     last = connection.execute(_TAKE, {"count": len(messages)}).scalar_one()
     first = last - len(messages) + 1
+    now = datetime.now(UTC)
+    if unplaced := [message.key for message in messages if not message.is_placed]:
+        before = now - RETRY_WINDOW
+        for some in _portions(unplaced):
+            connection.execute(_MAKE_WAY, {"keys": some, "before": before})
     said = _fingerprints(connection, {message.key for message in messages})
     there = set(said)
     clashing = {
@@ -306,7 +345,6 @@ def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
         if said.setdefault(message.key, message.fingerprint) != message.fingerprint
     }
     there.update(_fingerprints(connection, {message.key for message in clashing.values()}))
-    now = datetime.now(UTC)
     kept, rows = [], []
     for number, plain in enumerate(messages):
         message = clashing.get(number, plain)
@@ -315,7 +353,9 @@ def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
             continue
         there.add(message.key)
         kept.append(Kept.CONFLICT if number in clashing else Kept.NEW)
-        rows.append({"sequence": first + number, "received_at": now, **message._asdict()})
+        # No two rows are received at the same moment: it may be all that tells them apart.
+        moment = now + timedelta(microseconds=number)
+        rows.append(_row(message, sequence=first + number, received_at=moment))
     if rows:
         connection.execute(sa.insert(ROWS), rows)
     return kept
@@ -323,13 +363,22 @@ def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
 
 def _apart(message: Message) -> Message:
     """The message under a key of its own, beside the one that came first."""
-    return message._replace(key=f"conflict:{message.key}:{message.fingerprint}", readable=False)
+    return message._replace(key=f"{CONFLICT}:{message.key}:{message.fingerprint}", readable=False)
 
 
 def _fingerprints(connection: sa.Connection, keys: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    left = iter(keys)
-    while some := list(islice(left, LOOKUP_SIZE)):
+    for some in _portions(keys):
         rows = connection.execute(_FINGERPRINTS, {"keys": some})
         found.update((key, fingerprint) for key, fingerprint in rows)
     return found
+
+
+def _portions(keys: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(keys)
+    while some := list(islice(left, LOOKUP_SIZE)):
+        yield some
+
+
+def _row(message: Message, **more: object) -> dict[str, object]:
+    return {name: getattr(message, name) for name in _KEPT} | more

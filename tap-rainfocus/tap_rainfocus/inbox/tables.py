@@ -23,6 +23,13 @@ ROWS = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
 )
 
+sa.Index(
+    "rainfocus_inbox_unreadable",
+    ROWS.c.sequence,
+    sqlite_where=~ROWS.c.readable,
+    postgresql_where=~ROWS.c.readable,
+)
+
 SEQUENCE = sa.Table(
     "rainfocus_inbox_sequence",
     TABLES,

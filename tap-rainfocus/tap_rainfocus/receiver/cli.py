@@ -13,6 +13,7 @@ from rainfocus_client.errors import DataError, UsageError
 
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver import background
+from tap_rainfocus.receiver.bodies import BodyReader
 from tap_rainfocus.receiver.http import server
 from tap_rainfocus.receiver.replay import Replay
 from tap_rainfocus.receiver.settings import Settings, read_folder
@@ -122,7 +123,7 @@ def prune(
             "remove also what was not read."
         )
         raise UsageError(msg)
-    with _inbox(may_be_new=False) as inbox:
+    with _inbox() as inbox:
         ends = [] if before else [_last(inbox, int(read_before))]
         if state:
             ends.append(_read(inbox, state))
@@ -143,8 +144,9 @@ def prune(
 @click.argument("file", type=click.File("rb"))
 def replay(file: t.BinaryIO) -> None:
     """Put captured payloads into the inbox: one a line in FILE, or - for standard input."""
-    with _inbox() as inbox:
-        replayed = Replay(inbox)
+    settings = Settings.read(serving=False)
+    with closing(Inbox(settings.inbox_url)) as inbox:
+        replayed = Replay(inbox, BodyReader(settings.payload_key))
         replayed.feed(file)
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in replayed.counts.items()))
     if replayed.bad:
@@ -162,8 +164,8 @@ def _tell(text: str) -> None:
     click.echo(os.fsencode(text))
 
 
-def _inbox(*, may_be_new: bool = True) -> closing[Inbox]:
-    return closing(Inbox(Settings.read(serving=False).inbox_url, may_be_new=may_be_new))
+def _inbox() -> closing[Inbox]:
+    return closing(Inbox(Settings.read(serving=False).inbox_url, may_be_new=False))
 
 
 def _last(inbox: Inbox, sequence: int) -> int:

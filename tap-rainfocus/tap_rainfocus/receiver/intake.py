@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import typing as t
 from contextlib import contextmanager
@@ -17,9 +18,11 @@ from tap_rainfocus.receiver.outage import Outage
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_rainfocus.inbox.models import Message
+    from tap_rainfocus.inbox.models import Message, Unreadable
     from tap_rainfocus.inbox.store import Inbox
     from tap_rainfocus.receiver.http.metrics import Metrics
+
+LOGGER = logging.getLogger("rainfocus-receiver")
 
 COMMIT_TIMEOUT = 15.0
 """Seconds to wait for a commit; less than there are to end in."""
@@ -69,7 +72,8 @@ class Intake:
         """Take messages into `inbox`."""
         self.held = 0
         self._inbox = inbox
-        self._metrics = metrics
+        self.metrics = metrics
+        self._told: set[Unreadable | None] = set()
         self._commits = GroupCommit(self._commit)
         self._outage = Outage()
         self._owed = 0
@@ -126,8 +130,13 @@ class Intake:
         except StorageError:
             self._owed = size
             raise
-        self._metrics.committed(time.perf_counter() - began)
-        self._metrics.kept(outcome(*pair) for pair in zip(messages, kept, strict=True))
+        self.metrics.committed(time.perf_counter() - began)
+        self.metrics.kept(outcome(*pair) for pair in zip(messages, kept, strict=True))
+        for fault in {message.fault for message in messages} - self._told - {None}:
+            self._told.add(fault)
+            LOGGER.warning(
+                "A push is kept, but not read (%s): see `rainfocus-receiver list`.", fault
+            )
         return kept
 
 

@@ -6,7 +6,7 @@ import typing as t
 from collections import Counter
 from itertools import islice
 
-from tap_rainfocus.receiver.bodies import read_messages
+from tap_rainfocus.inbox.models import Unreadable
 from tap_rainfocus.receiver.http.metrics import OUTCOMES
 from tap_rainfocus.receiver.intake import outcome
 
@@ -15,19 +15,24 @@ if t.TYPE_CHECKING:
 
     from tap_rainfocus.inbox.models import Message
     from tap_rainfocus.inbox.store import Inbox
+    from tap_rainfocus.receiver.bodies import BodyReader
 
 LINES = 500
 """Lines committed at a time."""
 
 
+_KEPT = {None, Unreadable.NO_EVENT}
+
+
 class Replay:
     """Keeps one payload a line, counts what became of them, and notes lines that are no JSON."""
 
-    def __init__(self, inbox: Inbox) -> None:
-        """Keep them in `inbox`."""
+    def __init__(self, inbox: Inbox, read_body: BodyReader) -> None:
+        """Keep them in `inbox`, read by `read_body`."""
         self.counts = Counter(dict.fromkeys(OUTCOMES, 0))
         self.bad: list[int] = []
         self._inbox = inbox
+        self._read_body = read_body
 
     def feed(self, lines: Iterable[bytes]) -> None:
         """Keep what these lines hold.
@@ -43,7 +48,10 @@ class Replay:
 
     def _read(self, number: int, line: bytes) -> list[Message]:
         try:
-            return read_messages(line.strip(), None) if line.strip() else []
+            messages = self._read_body(line) if line.strip() else []
         except ValueError:
+            messages = None
+        if messages is None or any(message.fault not in _KEPT for message in messages):
             self.bad.append(number)
             return []
+        return messages

@@ -28,6 +28,7 @@ SCHEMA: JSONSchema = {
         "inbox_url": {"type": "string", "minLength": 1, "default": "sqlite:///rainfocus-inbox.db"},
         "inlet": {"type": "string"},
         "token": {"type": "string"},
+        "payload_key": {"type": "string", "default": ""},
         "host": {"type": "string", "minLength": 1, "default": "127.0.0.1"},
         "port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 8766},
     },
@@ -51,6 +52,7 @@ class Settings:
     token: str
     host: str
     port: int
+    payload_key: str = ""
 
     @property
     def fingerprint(self) -> str:

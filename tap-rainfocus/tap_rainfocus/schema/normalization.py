@@ -19,6 +19,9 @@ if t.TYPE_CHECKING:
 
 Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
 
+MOST_KEYS = 10_000
+"""Keys of a group that are remembered; whoever sends more makes up their names."""
+
 _ATTRIBUTES = "attributes"
 
 _UNREADABLE = (ValueError, TypeError, RecursionError)
@@ -115,6 +118,20 @@ class Normalizer:
             attributes.settle(shaped)
         return shaped
 
+    def reads(self, within: str, key: str) -> bool:
+        """Whether a key in a group, or in the record itself ("" then), is read."""
+        try:
+            return self._destinations[within][key] is not None
+        except KeyError:
+            return self._remember(within, key) is not None
+
+    def _remember(self, within: str, key: str) -> Destination | None:
+        destinations = self._destinations[within]
+        if len(destinations) >= MOST_KEYS:
+            destinations.clear()
+        destinations[key] = self._find(within, key)
+        return destinations[key]
+
     def _read(self, raw: Mapping[str, t.Any], shaped: Shaped, within: str) -> None:
         groups = shaped.groups
         destinations = self._destinations[within]
@@ -124,7 +141,7 @@ class Normalizer:
             try:
                 destination = destinations[key]
             except KeyError:
-                destination = destinations[key] = self._find(within, key)
+                destination = self._remember(within, key)
             if destination is None:
                 continue
             group_name, name, read, is_text, _ = destination
@@ -212,7 +229,8 @@ class Normalizer:
         if within in self._open:
             group = within or self._main
             return Destination(group, key, self._read_unknown[group])
-        self.left_out.add(_path(within or self._main, key))
+        if len(self.left_out) < MOST_KEYS:
+            self.left_out.add(_path(within or self._main, key))
         return None
 
     @staticmethod
@@ -238,6 +256,7 @@ class Normalizer:
                     own = letters.removeprefix(group.name)
                     known.setdefault((group.name, own), destination)
                     known.setdefault(("", group.name + own), destination)
+                    known.setdefault(("", group.name + letters), destination)
                     if group is groups[0] or (groups[0].name and letters not in _GENERIC):
                         flat.setdefault(letters, []).append((group.name, destination))
         for letters, ((group_name, destination), *others) in flat.items():

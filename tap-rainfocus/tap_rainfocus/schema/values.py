@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import orjson
 
@@ -19,6 +20,14 @@ _BOOLEANS: dict[object, bool] = {
 }
 _REGULAR_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _EPOCH_MS = re.compile(r"\d{12,13}")
+_EPOCH = re.compile(r"\d{10}(?:\.\d*)?")
+"""Seconds since 1970, from 2001 on."""
+
+_LEAP_SECOND = re.compile(r"(.*\d\d:\d\d:)60(?!\d)(.*)")
+_RFC_1123 = re.compile(
+    r"(?:[A-Z][a-z]{2,8}, *)?\d{1,2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d\d:\d\d(?::\d\d)?"
+    r" (?:GMT|UTC?|Z|[+-]\d{4})"
+)
 _DATED = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{8})(?P<hour>[T ].+)?")
 
 _VALUES = frozenset({"value", "attributeValues", "attributevalues"})
@@ -89,6 +98,26 @@ def read_moment(value: object) -> str:
         return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except OverflowError as error:
         raise ValueError from error
+
+
+def read_push_time(value: object) -> str:
+    """A moment like `read_moment`; seconds since 1970 and RFC 1123 are read as well.
+
+    A leap second is the second after it.
+    """
+    if isinstance(value, str) and _REGULAR_MOMENT.fullmatch(value):
+        return read_moment(value)
+    text = str(value).strip()
+    if not isinstance(value, bool) and _EPOCH.fullmatch(text):
+        seconds = float(text)
+        return rfc3339(datetime.fromtimestamp(seconds, UTC))
+    if leap := _LEAP_SECOND.fullmatch(text):
+        before = datetime.fromisoformat(read_push_time(f"{leap[1]}59{leap[2]}"))
+        return rfc3339(before + timedelta(seconds=1))
+    if _RFC_1123.fullmatch(text):
+        moment = parsedate_to_datetime(text)
+        return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return read_moment(value)
 
 
 def read_local_time(value: object) -> str:

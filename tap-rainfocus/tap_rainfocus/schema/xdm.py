@@ -38,6 +38,7 @@ TEXT = Kind({"type": ["string", "null"]}, values.read_text)
 YES_NO = Kind({"type": ["string", "null"]}, values.read_yes_no)
 BOOLEAN = Kind({"type": ["boolean", "null"]}, values.read_boolean)
 INTEGER = Kind({"type": ["integer", "null"]}, values.read_integer)
+PUSHED = Kind({"type": ["string", "null"], "format": "date-time"}, values.read_push_time)
 MOMENT = Kind({"type": ["string", "null"], "format": "date-time"}, values.read_moment)
 LOCAL_TIME = Kind({"type": ["string", "null"]}, values.read_local_time)
 CHOICES = Kind({"type": ["string", "null"]}, values.read_choices)
@@ -299,7 +300,7 @@ ROOT = Group(
     "",
     "The fields of a push that stand in no group.",
     (
-        Field("timestamp", MOMENT, "When RainFocus pushed the event, in UTC; where that cannot be read, when it was received.", AEP),
+        Field("timestamp", PUSHED, "When RainFocus pushed the event, in UTC; where it does not say, when it was received.", AEP),
         Field("eventType", TEXT, "Push type, such as SessionScheduled; any text.", AEP),
         Field("transmissionId", TEXT, "Id of the push.", AEP),
     ),
@@ -357,7 +358,10 @@ def experience_schema(groups: t.Iterable[Group]) -> JSONSchema:
         "properties": {
             "_id": {
                 "type": "string",
-                "description": "Id of the push; without one, the SHA-256 of its content.",
+                "description": (
+                    "Id of the push and, behind a dash, a short hash of the 23 fields; without an "
+                    "id, a hash of the 23 fields and the time."
+                ),
             },
             **{field.name: field.schema for field in ROOT.fields},
             **{group.name: group.schema for group in groups},

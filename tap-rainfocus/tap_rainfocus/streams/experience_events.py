@@ -10,7 +10,9 @@ from rainfocus_client.errors import SettingsError
 from rainfocus_client.lenient_json import parse_storable
 from typing_extensions import override
 
-from tap_rainfocus.inbox.payloads import nested, payload_hash
+from tap_rainfocus.inbox.content import ContentReader
+from tap_rainfocus.inbox.models import CONFLICT
+from tap_rainfocus.inbox.payloads import nested
 from tap_rainfocus.schema import unread, xdm
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.normalization import Shaped
@@ -56,6 +58,7 @@ class ExperienceEvents(TapStream):
         super().__init__(tap, xdm.experience_schema(groups), (view.apply(xdm.ROOT), *groups))
         self.replication_key = _SEQUENCE
         self.selected_by_default = bool(tap.settings.inbox_url)
+        self._read_content = ContentReader()
 
     @property
     @override
@@ -94,6 +97,7 @@ class ExperienceEvents(TapStream):
                 count += len(rows)
                 self.records_read += len(rows)
                 yield rows
+            kinds = inbox.kinds()
         self._move_bookmark(last)
         self.logger.info(
             "%s: %s records in all, the inbox is read up to sequence %s.",
@@ -101,6 +105,14 @@ class ExperienceEvents(TapStream):
             f"{count:,}",
             f"{last:,}",
         )
+        kinds.pop(CONFLICT, None)
+        if kinds:
+            self.logger.warning(
+                "%s messages in the inbox are not read as events (%s): see `rainfocus-receiver "
+                "list`.",
+                f"{sum(kinds.values()):,}",
+                ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items())),
+            )
         if not last:
             self.logger.warning("The inbox is empty: is inbox_url that of the receiver?")
 
@@ -147,7 +159,7 @@ class ExperienceEvents(TapStream):
     def _record(self, row: InboxRow) -> Record:
         try:
             payload = nested(t.cast("Record", parse_storable(row.payload)))
-            identity = row.transmission_id or payload_hash(payload)
+            identity = self._read_content(payload).identity(row.received_at)
         except (TypeError, ValueError):  # one event must not keep all others back
             shaped = Shaped({}, {"payload": "is no JSON: see the inbox"})
             return self._assemble(row, hashlib.sha256(row.payload.encode()).hexdigest(), shaped)
@@ -163,7 +175,7 @@ class ExperienceEvents(TapStream):
         return self.assemble(
             {
                 "_id": identity,
-                "timestamp": root.pop("timestamp", None) or rfc3339(row.received_at),
+                "timestamp": root.pop("timestamp", rfc3339(row.received_at)),
                 "eventType": root.pop("eventType", None),
                 "transmissionId": root.pop("transmissionId", None),
                 **{name: groups.get(name, {}) for name in _GROUPS},

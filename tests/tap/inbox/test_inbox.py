@@ -68,6 +68,21 @@ def test_what_is_appended_is_read_in_order(inbox: Inbox) -> None:
     assert inbox.last() == 3
 
 
+def test_an_inbox_of_the_version_before_gets_its_index(url: str, engine: sa.Engine) -> None:
+    Inbox(url).close()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX rainfocus_inbox_unreadable")
+        key = "unreadable:0123"
+        connection.exec_driver_sql(
+            "INSERT INTO rainfocus_inbox"
+            " (sequence, key, fingerprint, received_at, readable, payload)"
+            f" VALUES (1, '{key}', 'f', '2026-01-01 00:00:00', false, '7')"
+        )
+    with closing(Inbox(url)) as inbox:
+        assert inbox.kinds() == {"no-event": 1}
+    assert sa.inspect(engine).has_index("rainfocus_inbox", "rainfocus_inbox_unreadable")
+
+
 def test_the_same_is_kept_once(inbox: Inbox) -> None:
     twice = [message("a"), message("b"), message("a")]
     assert inbox.append(twice) == [Kept.NEW, Kept.NEW, Kept.DUPLICATE]

@@ -334,7 +334,7 @@ LINES = """{"transmissionId": "a"}
 
 not JSON
 {"transmissionId": "a"}
-{"transmissionId": "a", "eventType": "Other"}
+{"transmissionId": "a", "attempt": 2}
 [{"transmissionId": "b"}, {"transmissionId": "c"}]
 7
 {"half":

@@ -227,7 +227,6 @@ BODIES: list[JSON] = [
     {"transmissionId": 2, "attendee.email": " Ada@Example.com ", "eventType": "", "session": {}},
     {
         "transmissionId": "3",
-        "timestamp": "unreadable",
         "attendee": {"email": "b@example.com", "registered": "perhaps", "shoe": 43},
         "session": {"length": "90"},
         "lead": None,

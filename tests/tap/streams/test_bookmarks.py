@@ -134,7 +134,7 @@ def remove(url: str) -> None:
 
 def ids(run: Run) -> list[str]:
     assert run.code == 0, run.log
-    return [record["_id"] for record in run.records(EVENTS)]
+    return [record["transmissionId"] for record in run.records(EVENTS)]
 
 
 class TestInbox:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import threading
 import time
@@ -16,8 +17,9 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_rainfocus.inbox import payloads
+from tap_rainfocus.inbox.models import Message
 from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.receiver.bodies import BodyReader
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.tap import TapRainFocus
 
@@ -33,6 +35,15 @@ if t.TYPE_CHECKING:
     InboxMaker = Callable[..., Settings]
 
 STREAM = "experience_events"
+ROOT_FIELDS = ("timestamp", "eventType", "transmissionId")
+GROUP_FIELDS = {
+    "event": ("name",),
+    "attendee": ("registered", "attendeeId", "externalId", "clientId", "email"),
+    "exhibitor": ("exhibitorId", "externalId", "name"),
+    "lead": ("leadId", "note"),
+    "session": ("sessionId", "externalId", "code", "title", "length"),
+    "sessiontime": ("sessiontimeId", "startTime", "endTime", "room"),
+}
 SCHEMA = xdm.experience_schema(xdm.EXPERIENCE)
 VALIDATOR = jsonschema.Draft202012Validator(
     SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
@@ -82,8 +93,9 @@ def test_an_event_comes_out_as_the_field_table_has_it(
 ) -> None:
     run = run_tap(inbox(ASSUMED))
     (record,) = records(run)
-    ours = {"_id": "1700000000000001AbCd", "inboxSequence": 1, "_unread": None}
+    ours = {"_id": record["_id"], "inboxSequence": 1, "_unread": None}
     assert record == ASSUMED | ours
+    assert re.fullmatch(r"1700000000000001AbCd-[0-9a-f]{16}", record["_id"])
     assert list(record) == list(SCHEMA["properties"])
     assert run.schema(STREAM)["properties"].keys() == SCHEMA["properties"].keys()
     assert bookmark(run) == 1
@@ -159,9 +171,19 @@ SHAPES: dict[str, tuple[Payload, Payload, Payload]] = {
         {},
     ),
     "groups that are none": (
-        {"attendee": "somebody", "session": [{"code": "GS1"}], "lead.note": "call"},
+        {"attendee": "somebody", "session": [[{"code": "GS1"}]], "lead.note": "call"},
         {"lead": {"note": "call"}},
-        {"attendee": "somebody", "session": [{"code": "GS1"}]},
+        {"attendee": "somebody", "session": [[{"code": "GS1"}]]},
+    ),
+    "groups that are arrays of one": (
+        {"session": [{"code": "GS1"}], "Attendee": [{"email": "a@b.c"}]},
+        {"session": {"code": "GS1"}, "attendee": {"email": "a@b.c"}},
+        {},
+    ),
+    "dotted in other letters": (
+        {"Attendee.attendeeId": "7", "SESSION.Code": "GS1", "Lead.mood": "fine"},
+        {"attendee": {"attendeeId": "7"}, "session": {"code": "GS1"}, "lead": {"mood": "fine"}},
+        {},
     ),
     "unreadable values": (
         {"session": {"length": "long"}, "attendee": {"registered": "perhaps"}},
@@ -182,7 +204,7 @@ def test_shapes(inbox: InboxMaker, said: Payload, shaped: Payload, unread: Paylo
     first, second = read(settings["inbox_url"])
     assert without(NOT_SHAPED, first) == without(NOT_SHAPED, second)
     VALIDATOR.validate(first)
-    nothing: Payload = {name: {} for name in payloads.GROUP_FIELDS}
+    nothing: Payload = {name: {} for name in GROUP_FIELDS}
     assert without(NOT_SHAPED, first) == nothing | shaped
     assert json.loads(first["_unread"] or "{}") == unread
 
@@ -205,35 +227,62 @@ def read(url: str, **more: object) -> list[Payload]:
     [
         ("2023-04-01T00:41:57.000Z", "2023-04-01T00:41:57.000Z"),
         ("2023-04-01T02:41:57+02:00", "2023-04-01T00:41:57.000Z"),
+        ("2023-04-01 00:41:57", "2023-04-01T00:41:57.000Z"),
+        ("Sat, 01 Apr 2023 00:41:57 GMT", "2023-04-01T00:41:57.000Z"),
+        ("1 Apr 2023 02:41:57 +0200", "2023-04-01T00:41:57.000Z"),
         (1680309717000, "2023-04-01T00:41:57.000Z"),
-        ("soon", None),
-        (None, None),
+        (1680309717, "2023-04-01T00:41:57.000Z"),
+        ("1680309717.0", "2023-04-01T00:41:57.000Z"),
+        (1680309717.25, "2023-04-01T00:41:57.250Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+        ("Sat, 31 Dec 2016 23:59:60 GMT", "2017-01-01T00:00:00.000Z"),
+        ("2017-01-01T05:29:60.500+05:30", "2017-01-01T00:00:00.500Z"),
     ],
 )
-def test_without_a_timestamp_that_of_the_receiver_counts(
-    inbox: InboxMaker, said: object, timestamp: str | None
+def test_the_time_of_an_event(inbox: InboxMaker, said: object, timestamp: str) -> None:
+    (record,) = read(inbox({"eventType": "x", "timestamp": said})["inbox_url"])
+    assert record["timestamp"] == timestamp
+    assert record["_unread"] is None
+
+
+@pytest.mark.parametrize(
+    "said", ["soon", True, 12345, [], {"s": 1}, "Sat, 01 Apr 2023 25:00:00 GMT", "01/04/23 10:00"]
+)
+def test_a_time_that_cannot_be_read_does_not_become_another(
+    run_tap: TapRunner, inbox: InboxMaker, said: object
 ) -> None:
+    run = run_tap(inbox({"eventType": "x", "timestamp": said}))
+    (record,) = records(run)
+    VALIDATOR.validate(record)
+    assert record["timestamp"] is None
+    assert json.loads(record["_unread"]) == {"timestamp": said}
+    assert any("1 values of timestamp cannot be read" in line for line in warnings(run))
+
+
+@pytest.mark.parametrize("said", [None, ""])
+def test_without_a_timestamp_that_of_the_receiver_counts(inbox: InboxMaker, said: object) -> None:
     settings = inbox({"eventType": "x", "timestamp": said})
     with closing(Inbox(settings["inbox_url"])) as opened:
         (row,) = opened.read(0, 10)
     received = row.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     (record,) = read(settings["inbox_url"])
-    assert record["timestamp"] == (timestamp or received)
+    assert record["timestamp"] == received
 
 
-def test_without_a_transmission_id_the_content_counts(inbox: InboxMaker) -> None:
-    event = {"eventType": "x", "attendee": {"email": "a@b.c"}}
-    settings = inbox(event, {"attendee.email": "a@b.c", "eventType": "x"}, {"eventType": "y"})
-    first, second = read(settings["inbox_url"])
-    assert first["_id"] == payloads.payload_hash(event)
-    assert [len(first["_id"]), len(second["_id"])] == [64, 64]
-    assert first["transmissionId"] is None
+def ids(found: list[Payload]) -> list[str | None]:
+    """The transmissions' ids; that of a record begins with it."""
+    assert all(one["_id"].startswith(f"{one['transmissionId']}-") for one in found)
+    return [one["transmissionId"] for one in found]
 
 
 def test_what_is_no_event_never_comes_out(run_tap: TapRunner, inbox: InboxMaker) -> None:
-    run = run_tap(inbox({"hello": 1}, ASSUMED, [1, None], {"messages": []}))
-    assert [record["_id"] for record in records(run)] == [ASSUMED["transmissionId"]]
+    settings = inbox({"hello": 1}, ASSUMED, [1, None], {"messages": []})
+    run = run_tap(settings)
+    assert ids(records(run)) == [ASSUMED["transmissionId"]]
     assert bookmark(run) == 4
+    told = "3 messages in the inbox are not read as events (3 no-event): see"
+    for run_ in (run, run_tap(settings, state=run.state)):
+        assert [line.startswith(told) for line in warnings(run_)] == [True]
 
 
 def deep(levels: int) -> Payload:
@@ -250,9 +299,17 @@ def deep(levels: int) -> Payload:
     return {"eventType": "deep", "session": {"times": inner}}
 
 
+def kept_before(payload: Payload) -> Message:
+    """What a receiver kept that did not look at the depth."""
+    text = json.dumps(payload)
+    return Message(f"t{len(text)}", text, None, None, readable=True, fingerprint="")
+
+
 def test_an_event_nested_too_deep_holds_nobody_back(run_tap: TapRunner, inbox: InboxMaker) -> None:
-    run = run_tap(inbox(deep(0), deep(1), ASSUMED))
-    too_deep, kept, after = records(run)
+    settings = inbox(ASSUMED)
+    with closing(Inbox(settings["inbox_url"])) as opened:
+        opened.append([kept_before(deep(0)), kept_before(deep(1))])
+    after, too_deep, kept = records(run_tap(settings))
     assert too_deep["session"] == {"times": None}
     assert json.loads(too_deep["_unread"]) == {"session.times": [deep(0)["session"]["times"]]}
     assert len(too_deep["_id"]) == 64
@@ -290,9 +347,9 @@ VALUES: dict[str, st.SearchStrategy[tuple[t.Any, t.Any]]] = {
     ),
 }
 VALUES["endTime"] = VALUES["startTime"]
-PATHS = [(group, name) for group, names in payloads.GROUP_FIELDS.items() for name in names]
+PATHS = [(group, name) for group, names in GROUP_FIELDS.items() for name in names]
 UNKNOWN = st.tuples(
-    st.sampled_from(["", *payloads.GROUP_FIELDS]),
+    st.sampled_from(["", *GROUP_FIELDS]),
     st.text(STORABLE, max_size=6).map(lambda text: f"x_{text.replace('.', '')}"),
 )
 
@@ -301,7 +358,7 @@ UNKNOWN = st.tuples(
 def events(draw: st.DrawFn) -> tuple[Payload, Payload]:
     """An event in some shape, and what its record is to hold."""
     payload: Payload = {}
-    expected: Payload = {name: {} for name in payloads.GROUP_FIELDS}
+    expected: Payload = {name: {} for name in GROUP_FIELDS}
     for name in ("eventType", "timestamp"):
         if draw(st.booleans()):
             payload[name], expected[name] = draw(VALUES.get(name, TEXT))
@@ -350,7 +407,7 @@ def test_every_shape_comes_out_once_with_its_values_in_place(
     with tempfile.TemporaryDirectory() as folder:
         fill_inbox(f"sqlite:///{folder}/inbox.db", *data.draw(bodies_of(pushed)))
         found = read(f"sqlite:///{folder}/inbox.db")
-    assert [record["_id"] for record in found] == [f"t{n}" for n in range(len(drawn))]
+    assert ids(found) == [f"t{n}" for n in range(len(drawn))]
     for record, (_, expected) in zip(found, drawn, strict=True):
         VALIDATOR.validate(record)
         assert record == record | expected
@@ -359,8 +416,8 @@ def test_every_shape_comes_out_once_with_its_values_in_place(
 
 NAMES = st.sampled_from(
     [
-        *payloads.ROOT_FIELDS,
-        *payloads.GROUP_FIELDS,
+        *ROOT_FIELDS,
+        *GROUP_FIELDS,
         *(f"{group}.{name}" for group, name in PATHS),
         *(f"{group}{name}".upper() for group, name in PATHS),
         *("sessionTime", "_id", "inboxSequence", "attributes", "attendee.attributes"),
@@ -381,13 +438,12 @@ GROUP = st.dictionaries(
     )
 )
 def test_whatever_is_pushed_fits_the_schema(fill_inbox: InboxFiller, pushed: list[Payload]) -> None:
-    readable = [
-        payloads.transmission_key(e) for e in map(payloads.nested, pushed) if payloads.is_event(e)
-    ]
     with tempfile.TemporaryDirectory() as folder:
         fill_inbox(f"sqlite:///{folder}/inbox.db", pushed)
         found = read(f"sqlite:///{folder}/inbox.db")
-    assert len(found) == len(set(readable))
+        with closing(Inbox(f"sqlite:///{folder}/inbox.db")) as opened:
+            assert len(found) == opened.counts()["events"]
+    assert len({record["_id"] for record in found}) == len(found)
     for record in found:
         VALIDATOR.validate(record)
         json.dumps(record, allow_nan=False)
@@ -443,7 +499,7 @@ def test_a_run_ends_while_events_come_in_and_none_is_missed(
     runs.append(run_tap(settings, state=runs[-1].state))
     assert still_pushing
     assert all(records(run) for run in runs)
-    everything = [record["_id"] for run in runs for record in records(run)]
+    everything = ids([record for run in runs for record in records(run)])
     assert everything == [f"t{n}" for n in range(1, sent + 1)]
 
 
@@ -522,7 +578,7 @@ def test_private_answers_of_speakers_stay_out(run_tap: TapRunner, inbox: InboxMa
         {"eventType": "x", "session": {"participants": [speaker]}},
         {
             "eventType": "x",
-            "session": [{"participants": [speaker]}],
+            "session": [[{"participants": [speaker]}]],
             "sessionParticipants": speaker,
         },
         {"eventType": "x", "presenters": speaker},
@@ -571,10 +627,7 @@ def test_an_inbox_that_has_been_pruned(
     assert records(run) == []
     assert bookmark(run) == 20
     fill_inbox(settings["inbox_url"], numbered(21, 22))
-    assert [record["_id"] for record in records(run_tap(settings, state=run.state))] == [
-        "t21",
-        "t22",
-    ]
+    assert ids(records(run_tap(settings, state=run.state))) == ["t21", "t22"]
 
 
 BOOKMARKS: dict[str, tuple[object, str]] = {
@@ -684,13 +737,23 @@ def test_an_inbox_beside_rainfocus(
     assert again.records("attendees") == []
 
 
-def test_the_receiver_takes_for_an_event_what_the_table_has() -> None:
-    assert payloads.ROOT_FIELDS == ("timestamp", "eventType", "transmissionId")
-    assert payloads.GROUP_FIELDS == {
-        "event": ("name",),
-        "attendee": ("registered", "attendeeId", "externalId", "clientId", "email"),
-        "exhibitor": ("exhibitorId", "externalId", "name"),
-        "lead": ("leadId", "note"),
-        "session": ("sessionId", "externalId", "code", "title", "length"),
-        "sessiontime": ("sessiontimeId", "startTime", "endTime", "room"),
+@settings(max_examples=60, deadline=None)
+@given(event=events(), data=st.data())
+def test_what_is_regular_as_it_is_and_what_has_to_be_read_are_the_same(
+    event: tuple[Payload, Payload], data: st.DataObject
+) -> None:
+    payload, _ = event
+    read_body = BodyReader()
+    spelled = {
+        key.upper() if data.draw(st.booleans()) else key: (
+            {name.upper(): inner for name, inner in value.items()}
+            if isinstance(value, dict) and key in GROUP_FIELDS and data.draw(st.booleans())
+            else value
+        )
+        for key, value in payload.items()
     }
+    keys = [
+        [message.key for message in read_body(orjson.dumps({"transmissionId": "t", **one}))]
+        for one in (payload, spelled)
+    ]
+    assert keys[0] == keys[1]

@@ -8,6 +8,7 @@ import logging
 import typing as t
 from contextlib import asynccontextmanager, suppress
 from functools import cache
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from rainfocus_client.errors import StorageError
@@ -17,8 +18,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tap_rainfocus.inbox.models import Kept
-from tap_rainfocus.receiver.bodies import MOST_MESSAGES, TooManyMessagesError, read_messages
+from tap_rainfocus.inbox.models import Unreadable
+from tap_rainfocus.receiver.bodies import (
+    MOST_BYTES,
+    MOST_MESSAGES,
+    BodyReader,
+    TooLargeError,
+    TooManyMessagesError,
+)
 from tap_rainfocus.receiver.http import ingestion_replies
 from tap_rainfocus.receiver.http.ingestion_replies import IngestionReply, Refusal
 from tap_rainfocus.receiver.http.metrics import Metrics
@@ -36,13 +43,14 @@ if t.TYPE_CHECKING:
 
 LOGGER = logging.getLogger("rainfocus-receiver")
 
-MAX_BODY = 1 << 20
 BODY_TIMEOUT = 30.0
 MESSAGE_OVERHEAD = 1024
 """Bytes of memory that a message takes beside its text."""
 
-NOT_AN_EVENT = (400, "Not an experience event. It is kept, but not read as one.")
-CONFLICT = (409, "This transmissionId came with other content before. It is kept, but not read.")
+REMARKS = dict.fromkeys(
+    Unreadable, (202, "It is kept, but not read: it is no experience event.")
+) | {Unreadable.CUT_OFF: (400, "It ends early: send it again whole. What has come is kept.")}
+"""What is said of a message that is no event: a status and a sentence."""
 
 FLOW_ID = b"x-adobe-flow-id"
 RETRY_AFTER = (b"retry-after", b"5")
@@ -55,6 +63,7 @@ def create_app(
     """The application that takes messages into `inbox`."""
     metrics = Metrics()
     intake = Intake(inbox, metrics)
+    read_body = BodyReader(settings.payload_key)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -81,7 +90,7 @@ def create_app(
         return JSONResponse(reply.content, reply.status, known.headers)
 
     def collection(*, is_batch: bool) -> Collection:
-        return Collection(settings, intake, metrics, body_timeout, is_batch=is_batch)
+        return Collection(settings, read_body, intake, body_timeout, is_batch=is_batch)
 
     app = Starlette(
         routes=[
@@ -103,8 +112,8 @@ class Collection:
     def __init__(
         self,
         settings: Settings,
+        read_body: BodyReader,
         intake: Intake,
-        metrics: Metrics,
         body_timeout: float,
         *,
         is_batch: bool,
@@ -112,8 +121,9 @@ class Collection:
         """Let those in who know the inlet, and the token if there is one."""
         self._inlet = settings.inlet.encode()
         self._token = settings.token.encode()
+        self._read_body = read_body
         self._intake = intake
-        self._metrics = metrics
+        self._metrics = intake.metrics
         self._body_timeout = body_timeout
         self._is_batch = is_batch
 
@@ -139,16 +149,22 @@ class Collection:
         with self._intake.place() as place:
             try:
                 body = await self._body(headers, receive, place)
-                messages = _messages(body, _flow_id(scope, headers))
+                messages = self._messages(body, scope, headers)
                 place.take(MESSAGE_OVERHEAD * len(messages))
-                kept = await self._intake.keep(messages) if messages else []
+                if messages:
+                    await self._intake.keep(messages)
             except NoRoomError as error:
                 raise Refusal(503, "Too many requests wait: try later.", RETRY_AFTER) from error
             except StorageError as error:
                 raise Refusal(503, "Try again later.", RETRY_AFTER) from error
+        remarks = [REMARKS[message.fault] if message.fault else None for message in messages]
         if self._is_batch:
-            return ingestion_replies.batch(map(_remark, messages, kept))
-        return ingestion_replies.single()
+            return ingestion_replies.batch(remarks)
+        told = [remark for remark in remarks if remark]
+        status, sentence = max(told, default=(200, ""))
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise Refusal(status, sentence)
+        return ingestion_replies.single(status)
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         if not hmac.compare_digest(scope["path_params"]["inlet"].encode(), self._inlet):
@@ -161,11 +177,22 @@ class Collection:
         if scope["method"] != "POST":
             raise Refusal(405, "Use POST.", (b"allow", b"POST"))
 
+    def _messages(self, body: bytes, scope: Scope, headers: dict[bytes, bytes]) -> list[Message]:
+        if not body.strip():
+            raise Refusal(400, "The body is empty.")
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+        try:
+            return self._read_body(body, _flow_id(scope, headers), encoding)
+        except TooLargeError as error:
+            raise _too_large() from error
+        except TooManyMessagesError as error:
+            raise Refusal(413, f"More than {MOST_MESSAGES:,} messages.") from error
+
     async def _body(
         self, headers: dict[bytes, bytes], receive: Receive, place: Reservation
     ) -> bytes:
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdigit() or int(length) > MOST_BYTES:
             raise _too_large()
         try:
             async with asyncio.timeout(self._body_timeout):
@@ -195,20 +222,11 @@ async def _chunks(receive: Receive, place: Reservation) -> AsyncIterator[bytes]:
             raise ClientDisconnect
         chunk = event.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY:
+        if size > MOST_BYTES:
             raise _too_large()
         place.take(len(chunk))
         yield chunk
         more = event.get("more_body", False)
-
-
-def _messages(body: bytes, flow_id: str | None) -> list[Message]:
-    try:
-        return read_messages(body, flow_id)
-    except TooManyMessagesError as error:
-        raise Refusal(413, f"More than {MOST_MESSAGES:,} messages.") from error
-    except ValueError as error:
-        raise Refusal(400, "The body is not JSON, or too deep.") from error
 
 
 def _flow_id(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
@@ -220,11 +238,5 @@ def _flow_id(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
     return found.replace("\0", "") or None
 
 
-def _remark(message: Message, kept: Kept) -> tuple[int, str] | None:
-    if not message.readable:
-        return NOT_AN_EVENT
-    return CONFLICT if kept is Kept.CONFLICT else None
-
-
 def _too_large() -> Refusal:
-    return Refusal(413, f"The body is larger than {MAX_BODY:,} bytes.")
+    return Refusal(413, f"The body is larger than {MOST_BYTES:,} bytes.")

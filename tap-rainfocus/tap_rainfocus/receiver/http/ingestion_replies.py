@@ -57,15 +57,15 @@ class Refusal(Exception):  # noqa: N818
         self.reply = IngestionReply(status, content, headers)
 
 
-def single() -> IngestionReply:
-    """The reply to a request that has all been kept."""
+def single(status: int = HTTPStatus.OK) -> IngestionReply:
+    """The reply to a request that has all been kept, with a status of success."""
     received = _now()
     content = {
         "inletId": INLET_ID,
         "xactionId": _xaction_id(received),
         "receivedTimeMs": received,
     }
-    return IngestionReply(HTTPStatus.OK, content)
+    return IngestionReply(status, content)
 
 
 def batch(refusals: Iterable[tuple[int, str] | None]) -> IngestionReply:
