@@ -13,8 +13,8 @@ from typing_extensions import override
 from tap_rainfocus.inbox.content import ContentReader
 from tap_rainfocus.inbox.models import CONFLICT
 from tap_rainfocus.inbox.payloads import nested
-from tap_rainfocus.schema import unread, xdm
-from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.inbox.records import OURS, SEQUENCE, event_fields, with_groups_first
+from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.normalization import Shaped
 from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
@@ -36,12 +36,8 @@ ROWS_AT_ONCE = 50
 MOST_ROWS = 2**62
 """More than any inbox has."""
 
-_GROUPS = tuple(group.name for group in xdm.EXPERIENCE)
-_SEQUENCE = "inboxSequence"
 _INBOX = "inbox"
 """Key of the bookmark: which inbox it is of, and a mark of the last row that was read."""
-
-_OURS = frozenset({"_id", _SEQUENCE, unread.FIELD})
 
 
 class ExperienceEvents(TapStream):
@@ -56,7 +52,7 @@ class ExperienceEvents(TapStream):
         codes, view = tap.settings.custom_attributes, tap.settings.speaker_view
         groups = tuple(view.apply(group).with_attributes(codes) for group in xdm.EXPERIENCE)
         super().__init__(tap, xdm.experience_schema(groups), (view.apply(xdm.ROOT), *groups))
-        self.replication_key = _SEQUENCE
+        self.replication_key = SEQUENCE
         self.selected_by_default = bool(tap.settings.inbox_url)
         self._read_content = ContentReader()
 
@@ -152,7 +148,7 @@ class ExperienceEvents(TapStream):
         return after
 
     def _move_bookmark(self, sequence: int, row: InboxRow | None = None) -> None:
-        self.stream_state.update({"replication_key": _SEQUENCE, VALUE: sequence})
+        self.stream_state.update({"replication_key": SEQUENCE, VALUE: sequence})
         if row:
             self.stream_state[_INBOX] |= _marked(row)
 
@@ -163,36 +159,15 @@ class ExperienceEvents(TapStream):
         except (TypeError, ValueError):  # one event must not keep all others back
             shaped = Shaped({}, {"payload": "is no JSON: see the inbox"})
             return self._assemble(row, hashlib.sha256(row.payload.encode()).hexdigest(), shaped)
-        shaped = self.normalize(_with_groups_first(payload))
-        if _OURS & payload.keys() and self.is_whole:
+        shaped = self.normalize(with_groups_first(payload))
+        if OURS & payload.keys() and self.is_whole:
             shown = self.tap.settings.speaker_view.read_unknown
-            shaped.unread.update((name, shown(payload[name])) for name in _OURS & payload.keys())
+            shaped.unread.update((name, shown(payload[name])) for name in OURS & payload.keys())
         return self._assemble(row, identity, shaped)
 
     def _assemble(self, row: InboxRow, identity: str, shaped: Shaped) -> Record:
-        groups = shaped.groups
-        root = groups.pop(xdm.ROOT.name, {})
-        return self.assemble(
-            {
-                "_id": identity,
-                "timestamp": root.pop("timestamp", rfc3339(row.received_at)),
-                "eventType": root.pop("eventType", None),
-                "transmissionId": root.pop("transmissionId", None),
-                **{name: groups.get(name, {}) for name in _GROUPS},
-                _SEQUENCE: row.sequence,
-                **root,
-            },
-            shaped,
-        )
-
-
-def _with_groups_first(payload: Record) -> Record:
-    """The payload with its groups in front, so that what stands in them counts most.
-
-    Fields that are the stream's own are not the payload's.
-    """
-    fields = ((key, value) for key, value in payload.items() if key not in _OURS)
-    return dict(sorted(fields, key=lambda field: fold_key(field[0]) not in _GROUPS))
+        fields = event_fields(shaped, identity, row.received_at, row.sequence)
+        return self.assemble(fields, shaped)
 
 
 class _Known(t.NamedTuple):
