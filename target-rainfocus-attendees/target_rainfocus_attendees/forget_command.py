@@ -9,13 +9,14 @@ from contextlib import closing
 
 import click
 from rainfocus_client.errors import DataError, RainFocusError, SettingsError
+from rainfocus_client.persons.identities import is_hash
+from rainfocus_client.persons.person import AT, Person
 from rainfocus_client.singer.plugin import SIGNALS
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import writing
 from target_rainfocus_attendees.mapping.columns import EMAIL, HASHED_EMAIL, IDENTITIES
-from target_rainfocus_attendees.mapping.emails import is_hash
-from target_rainfocus_attendees.mapping.persons import AT, Person
+from target_rainfocus_attendees.mapping.numerals import entity_id
 from target_rainfocus_attendees.reports.rejects import cut_path
 from target_rainfocus_attendees.reports.removal import remove_lines
 from target_rainfocus_attendees.settings import TargetSettings
@@ -128,7 +129,7 @@ def forget(
     if not any(getattr(settings, name) for name in PLACES):
         msg = f"None of {', '.join(PLACES)} is set: there is no place to look into."
         raise SettingsError(msg)
-    person = Person(email, attendee_id, _id_columns(settings))
+    person = Person(email, attendee_id, _id_columns(settings), entity_id)
     looked: list[_Looked] = []
     try:
         looked.extend(_forget(settings, person, target.logger))

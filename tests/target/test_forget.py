@@ -18,10 +18,10 @@ import typing as t
 from contextlib import closing
 
 import pytest
+from rainfocus_client.persons.person import Person
 from rainfocus_client.storage.database import Database
 from target_rainfocus_attendees.__main__ import main
 from target_rainfocus_attendees.delivery.ledger import Ledger, Settlement
-from target_rainfocus_attendees.mapping.persons import Person
 from target_rainfocus_attendees.reports import removal
 
 if t.TYPE_CHECKING:

@@ -12,10 +12,9 @@ import sqlalchemy as sa
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import RetriableError
 from rainfocus_client.lenient_json import dump_json
+from rainfocus_client.persons.identities import hash_identity
 from rainfocus_client.retry import MAX_RETRY_AFTER
 from rainfocus_client.storage.database import Database
-
-from target_rainfocus_attendees.mapping.emails import hash_identity
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,6 +7,8 @@ import typing as t
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rainfocus_client.persons.identities import hash_email, is_hash, mailbox
+
 from target_rainfocus_attendees.mapping.columns import (
     COUNTRY,
     EMAIL,
@@ -17,7 +19,7 @@ from target_rainfocus_attendees.mapping.columns import (
     identity_field,
     value_at,
 )
-from target_rainfocus_attendees.mapping.emails import hash_email, is_email, is_hash, mailbox
+from target_rainfocus_attendees.mapping.emails import is_email
 from target_rainfocus_attendees.mapping.numerals import entity_id, phone_number, postal_code
 from target_rainfocus_attendees.mapping.regions import (
     STATE_COUNTRIES,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import typing as t
 from decimal import Decimal
 
 import orjson
+from rainfocus_client.persons.texts import visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -19,21 +19,6 @@ NULL_VALUES = (
 )
 """What databases, pandas and spreadsheets write for nothing. Neither `NA`, which is Namibia, nor
 the names `Null` and `Nan` are in it."""
-
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
-    "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
-    "\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]"
-)
-_JOINER = re.compile("(?<![\u0600-\U0010ffff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\U0010ffff])")
-"""Arabic and Indic writing and emoji need joiners between their characters; nobody else does."""
-
-
-def visible(text: str) -> str:
-    """A text without blanks around it and without invisible characters anywhere."""
-    if not (text.isascii() and text.isprintable()):
-        text = _JOINER.sub("", _INVISIBLE.sub("", text))
-    return text.strip()
 
 
 def to_text(value: object, null_values: AbstractSet[str]) -> str | None:

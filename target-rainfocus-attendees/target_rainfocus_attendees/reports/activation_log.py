@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 import orjson
+from rainfocus_client.persons.identities import hash_identity
 
 from target_rainfocus_attendees.files import open_locked, open_private, write_all, writing
-from target_rainfocus_attendees.mapping.emails import hash_identity
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from target_rainfocus_attendees.files import open_locked, open_private, sync_fol
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from target_rainfocus_attendees.mapping.persons import Person
+    from rainfocus_client.persons.person import Person
 
 PATIENCE = 10.0
 """Seconds to wait for a load that writes to the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 import unicodedata
@@ -10,9 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from rainfocus_client.lenient_json import parse_json
-
-from target_rainfocus_attendees.mapping.columns import spelling
-from target_rainfocus_attendees.mapping.emails import (
+from rainfocus_client.persons.identities import (
     LONGEST_ADDRESS,
     LONGEST_LOCAL_PART,
     hash_email,
@@ -20,11 +19,10 @@ from target_rainfocus_attendees.mapping.emails import (
     is_hash,
     mailbox,
 )
-from target_rainfocus_attendees.mapping.numerals import entity_id
-from target_rainfocus_attendees.mapping.texts import to_text, visible
+from rainfocus_client.persons.texts import visible
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 AT = "@"
 AT_IN_URL = "%40"
@@ -44,21 +42,29 @@ class Person:
     """Somebody known by an e-mail address, or its hash, or an id, or by address and id.
 
     Attributes:
-        hashes: The SHA-256 of whatever the target may know them by, in hexadecimal digits.
+        hashes: The SHA-256 of whatever they may be known by, in hexadecimal digits.
     """
 
-    def __init__(self, email: str | None, entity: str | None, id_columns: Iterable[str]) -> None:
+    def __init__(
+        self,
+        email: str | None,
+        entity: str | None,
+        id_columns: Iterable[str] = (),
+        mend_id: Callable[[str], str | None] = str,
+    ) -> None:
         """Take note of who it is.
 
         Args:
             email: Address, or its SHA-256 in hexadecimal digits.
             entity: RainFocus' id for the person.
             id_columns: Names of columns that hold such ids, beside those that end in `id`.
+            mend_id: Makes an id what it was before a spreadsheet read it, where that is known.
         """
+        self._mend_id = mend_id
         self._emails = frozenset(_hashes(_plain(email))) if email else frozenset()
-        self._id = _id(_plain(entity)) if entity else None
+        self._id = self._mended(_plain(entity)) if entity else None
         self.hashes = self._emails | ({hash_identity(self._id)} if self._id else set())
-        self._id_columns = {spelling(name) for name in id_columns}
+        self._id_columns = set(map(_folded, id_columns))
         self._id_in_text = re.compile(rf"(?<!\w){re.escape(self._id)}(?!\w)") if self._id else None
 
     def is_in(self, value: object) -> bool:
@@ -94,9 +100,12 @@ class Person:
             return False
         if isinstance(value, str) and self._id not in value:
             return False
-        column = spelling(name)
+        column = _folded(name)
         is_of_ids = column.endswith("id") or column in self._id_columns
-        return is_of_ids and _id(to_text(value, frozenset()) or "") == self._id
+        return is_of_ids and self._mended(_text(value)) == self._id
+
+    def _mended(self, text: str) -> str:
+        return self._mend_id(text) or text
 
     def _is_told_in(self, text: str) -> bool:
         if len(text) >= HASH_LENGTH and any(
@@ -109,8 +118,14 @@ class Person:
         return any(not self._emails.isdisjoint(_hashes(word)) for word in words)
 
 
-def _id(text: str) -> str:
-    return entity_id(text) or text
+def _folded(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _text(value: str | float | Decimal) -> str:
+    if isinstance(value, str):
+        return visible(value)
+    return str(int(value) if math.isfinite(value) and value == int(value) else value)
 
 
 def _hashes(email: str) -> set[str]:
