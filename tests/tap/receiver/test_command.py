@@ -413,7 +413,7 @@ def test_prune_with_a_state_that_tells_nothing(
 
 
 def test_prune_leaves_what_is_unreadable(place: Place) -> None:
-    other = {"transmissionId": "a", "eventType": "Other"}
+    other = {"transmissionId": "a", "attempt": 2}
     fill(place, {"transmissionId": "a"}, 7, other, {"transmissionId": "b"})
     with closing(sqlite3.connect(place.folder / "rainfocus-inbox.db")) as connection:
         connection.execute(
@@ -456,6 +456,7 @@ def test_prune_on_a_full_disk(place: Place) -> None:
     with closing(Inbox(place.url)) as inbox:
         assert place.run("replay", "-", stdin="\n".join(lines)).returncode == 0
         size = (place.folder / "rainfocus-inbox.db").stat().st_size
+        assert size > 15_000_000
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
         try:
