@@ -286,6 +286,18 @@ class Database:
             raise StorageError(msg)
         return done
 
+    def size(self, table: str) -> int:
+        """Bytes on the disk: of a file of SQLite with its logs, or of a table on a server.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        if self._file:
+            paths = (self._file, *(Path(f"{self._file}{suffix}") for suffix in ("-wal", "-shm")))
+            return sum(path.stat().st_size for path in paths if path.exists())
+        query = sa.select(sa.func.pg_total_relation_size(table))
+        return self.read(lambda connection: connection.scalar(query) or 0)
+
     def halt(self) -> None:
         """Try nothing again from now on, also what is waiting for another process."""
         self._halted.set()

@@ -23,6 +23,7 @@ class Unreadable(enum.StrEnum):
         return f"unreadable:{self}:{digest}"
 
 
+EVENT = "event"
 CONFLICT = "conflict"
 """An event sent again with something else beside its content."""
 
@@ -66,6 +67,37 @@ class InboxRow(t.NamedTuple):
     flow_id: str | None
     transmission_id: str | None
     payload: str
+
+
+class KeptRow(t.NamedTuple):
+    """What the keeper of an inbox sees of a row.
+
+    Attributes:
+        sequence: Its place in the order.
+        received_at: When it was received, UTC.
+        flow_id: The dataflow it was sent to.
+        payload: What is kept of it; of what is no text see `payloads.as_bytes`.
+        kind: `event`, `conflict`, or why it is no event.
+    """
+
+    sequence: int
+    received_at: datetime
+    flow_id: str | None
+    payload: str
+    kind: str
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is an event."""
+        return self.kind == EVENT
+
+
+class Unread(t.NamedTuple):
+    """What a tap has yet to read: how many events, and of the first its place and its receipt."""
+
+    events: int
+    sequence: int | None
+    received_at: datetime | None
 
 
 class Kept(enum.IntEnum):

@@ -5,18 +5,17 @@ from __future__ import annotations
 import secrets
 import typing as t
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import islice
 
 import sqlalchemy as sa
-from rainfocus_client.errors import SettingsError, StorageCause, StorageError
+from rainfocus_client.errors import SettingsError
 from rainfocus_client.storage.database import Database
 
 from tap_rainfocus.inbox.models import CONFLICT, FORGOTTEN, InboxRow, Kept, Message, Unreadable
 from tap_rainfocus.inbox.tables import IDENTITY, ROWS, SEQUENCE, TABLES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 KINDS = {"sqlite", "postgresql"}
 """Databases whose counter has been tried."""
@@ -26,9 +25,6 @@ LOOKUP_SIZE = 500
 
 RETRY_WINDOW = timedelta(seconds=30)
 """How long an event that says neither its id nor its time counts as sent again."""
-
-PRUNE_SIZE = 200
-"""Rows deleted in a transaction: receivers need not wait long, and a full disk may have room."""
 
 PROBE_SIZE = 64 << 10
 """Bytes that a check writes at least."""
@@ -56,7 +52,7 @@ _MAKE_WAY = (
 )
 """Takes the key from rows, so that it is another event's."""
 
-_KIND = sa.case(
+KIND = sa.case(
     (ROWS.c.key.startswith(f"{CONFLICT}:"), CONFLICT),
     *((ROWS.c.key.startswith(fault.key("")), str(fault)) for fault in Unreadable),
     else_=str(Unreadable.NO_EVENT),  # as versions before named it
@@ -79,8 +75,8 @@ _LAST = sa.select(sa.func.max(ROWS.c.sequence)).where(
     ROWS.c.sequence <= sa.bindparam("sequence"), ROWS.c.readable
 )
 
-# A mark that something was removed on request is no message that somebody may want to mend.
-_UNREADABLE = ~ROWS.c.readable & ~ROWS.c.key.startswith(f"{FORGOTTEN}:") & (ROWS.c.sequence > 0)
+UNREADABLE = ~ROWS.c.readable & ~ROWS.c.key.startswith(f"{FORGOTTEN}:") & (ROWS.c.sequence > 0)
+"""What somebody may want to mend: neither a probe, nor what is left of what was removed."""
 
 # Readers begin behind it, and no message has an empty key.
 _PROBE = {"sequence": 0, "key": "", "fingerprint": "", "readable": False}
@@ -129,7 +125,7 @@ class Inbox:
             StorageError: The inbox cannot be written; no message was kept.
         """
         return (
-            self._database.write(lambda connection: _append(connection, messages))
+            self._database.write(lambda connection: append_rows(connection, messages))
             if messages
             else []
         )
@@ -155,7 +151,7 @@ class Inbox:
             lambda connection: connection.execute(_READ, {"after": after, "count": limit}).all()
         )
         return [
-            InboxRow(sequence, _utc(received_at), *rest) for sequence, received_at, *rest in found
+            InboxRow(sequence, to_utc(received_at), *rest) for sequence, received_at, *rest in found
         ]
 
     def last_row(self, sequence: int) -> InboxRow | None:
@@ -168,6 +164,16 @@ class Inbox:
             lambda connection: connection.scalar(_LAST, {"sequence": sequence})
         )
         return self.read(found - 1, 1)[0] if found else None
+
+    def is_forgotten(self, sequence: int) -> bool:
+        """Whether what was kept under a sequence was removed for the sake of a person.
+
+        Raises:
+            StorageError: The inbox cannot be read.
+        """
+        query = sa.select(ROWS.c.key).where(ROWS.c.sequence == sequence)
+        key = self._database.read(lambda connection: connection.scalar(query)) or ""
+        return key.startswith(f"{FORGOTTEN}:")
 
     def last(self) -> int:
         """The highest sequence given out, 0 if none.
@@ -198,12 +204,15 @@ class Inbox:
         Raises:
             StorageError: The inbox cannot be read.
         """
-        query = sa.select(ROWS.c.readable, sa.func.count()).where(ROWS.c.sequence > 0)
-        query = query.group_by(ROWS.c.readable)
-        found = self._database.read(
-            lambda connection: {row[0]: row[1] for row in connection.execute(query)}
+        everything = sa.select(sa.func.count()).select_from(ROWS)
+        others = everything.where(~ROWS.c.readable)
+        unreadable = everything.where(UNREADABLE)
+        total, other, found = self._database.read(
+            lambda connection: [
+                connection.scalar(query) or 0 for query in (everything, others, unreadable)
+            ]
         )
-        return {"events": found.get(True, 0), "unreadable": found.get(False, 0)}
+        return {"events": total - other, "unreadable": found}
 
     def kinds(self) -> dict[str, int]:
         """How many rows are not readable, by kind: why not, or `conflict`.
@@ -211,47 +220,10 @@ class Inbox:
         Raises:
             StorageError: The inbox cannot be read.
         """
-        query = sa.select(_KIND, sa.func.count()).where(_UNREADABLE).group_by(_KIND)
+        query = sa.select(KIND, sa.func.count()).where(UNREADABLE).group_by(KIND)
         return self._database.read(
             lambda connection: {row[0]: row[1] for row in connection.execute(query)}
         )
-
-    def prune(
-        self,
-        *,
-        before: datetime | None = None,
-        sequence: int | None = None,
-        unreadable: bool = False,
-    ) -> int:
-        """Remove the rows received before a time, and up to a sequence; says how many.
-
-        Args:
-            before: The time, if it matters.
-            sequence: The last one that may go, if it matters.
-            unreadable: Whether what is unreadable goes as well.
-
-        Raises:
-            StorageError: Not all could be removed.
-        """
-        chosen = _chosen(before, sequence)
-        return sum(self._remove(chosen if unreadable else sa.and_(chosen, ~_UNREADABLE)))
-
-    def unreadable(self, *, before: datetime | None = None, sequence: int | None = None) -> int:
-        """How many unreadable rows were received before a time, and up to a sequence.
-
-        Raises:
-            StorageError: The inbox cannot be read.
-        """
-        query = sa.select(sa.func.count()).where(_chosen(before, sequence), _UNREADABLE)
-        return self._database.read(lambda connection: connection.scalar(query) or 0)
-
-    def vacuum(self) -> None:
-        """Give back the disk that removed rows took.
-
-        Raises:
-            StorageError: It cannot be done now.
-        """
-        self._database.vacuum(ROWS.name)
 
     def check(self, size: int = 0) -> None:
         """Check that the inbox can be written: commit a row, and remove it again.
@@ -268,56 +240,14 @@ class Inbox:
         self._database.write(lambda connection: _probe(connection, max(size, PROBE_SIZE)))
         self._database.write(lambda connection: connection.execute(_REMOVE_PROBE))
 
-    def _remove(self, chosen: sa.ColumnElement[bool]) -> Iterator[int]:
-        """Remove the rows, a few at a time, fewer where the disk is too full; says how many each.
-
-        Raises:
-            StorageError: Not all could be removed.
-        """
-        size, last = PRUNE_SIZE, 0
-        while True:
-            # What is removed goes through the write-ahead log: its room is all there may be.
-            self._database.checkpoint()
-            try:
-                found = self._database.write(partial(_remove, chosen, last, size))
-            except StorageError as error:
-                if error.cause is not StorageCause.DISK or size == 1:
-                    raise
-                size = max(size // 4, 1)
-                continue
-            if not found:
-                return
-            last = max(found)
-            yield len(found)
-
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
 
 
-def _utc(moment: datetime) -> datetime:
+def to_utc(moment: datetime) -> datetime:
     """A time as a database gives it: SQLite's has no zone, PostgreSQL's that of the session."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _chosen(before: datetime | None, sequence: int | None) -> sa.ColumnElement[bool]:
-    """The rows received before a time, and up to a sequence, of those that matter."""
-    chosen = ROWS.c.sequence > 0
-    if before is not None:
-        chosen &= ROWS.c.received_at < before.astimezone(UTC)
-    if sequence is not None:
-        chosen &= ROWS.c.sequence <= sequence
-    return chosen
-
-
-def _remove(
-    chosen: sa.ColumnElement[bool], after: int, size: int, connection: sa.Connection
-) -> Sequence[int]:
-    """Remove the first rows of those chosen that stand after a sequence; gives their sequences."""
-    some = sa.select(ROWS.c.sequence).where(chosen, ROWS.c.sequence > after)
-    some = some.order_by(ROWS.c.sequence).limit(size)
-    delete = sa.delete(ROWS).where(ROWS.c.sequence.in_(some.scalar_subquery()))
-    return connection.execute(delete.returning(ROWS.c.sequence)).scalars().all()
 
 
 def _probe(connection: sa.Connection, size: int) -> None:
@@ -329,7 +259,16 @@ def _probe(connection: sa.Connection, size: int) -> None:
     connection.execute(sa.insert(ROWS), row)
 
 
-def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
+def append_rows(
+    connection: sa.Connection, messages: list[Message], received_at: datetime | None = None
+) -> list[Kept]:
+    """Keep the messages, in a transaction that others add.
+
+    Args:
+        connection: With the transaction.
+        messages: What to keep.
+        received_at: When they were received, if that was not now.
+    """
     last = connection.execute(_TAKE, {"count": len(messages)}).scalar_one()
     first = last - len(messages) + 1
     now = datetime.now(UTC)
@@ -354,7 +293,7 @@ def _append(connection: sa.Connection, messages: list[Message]) -> list[Kept]:
         there.add(message.key)
         kept.append(Kept.CONFLICT if number in clashing else Kept.NEW)
         # No two rows are received at the same moment: it may be all that tells them apart.
-        moment = now + timedelta(microseconds=number)
+        moment = (received_at or now) + timedelta(microseconds=number)
         rows.append(_row(message, sequence=first + number, received_at=moment))
     if rows:
         connection.execute(sa.insert(ROWS), rows)

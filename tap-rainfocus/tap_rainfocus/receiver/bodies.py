@@ -26,10 +26,10 @@ MOST_BYTES = 1 << 20
 
 MOST_MESSAGES = 10_000
 
-_COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 """What gzip and zlib begin with, and no JSON does."""
 
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class TooLargeError(ValueError):
@@ -106,12 +106,12 @@ def _decompressed(body: bytes, encoding: str) -> bytes:
         TooLargeError: It is too large.
         zlib.error: It cannot be read.
     """
-    if not body.startswith(_COMPRESSED):
+    if not body.startswith(COMPRESSED):
         if encoding != "deflate":
             return body
         window = -zlib.MAX_WBITS
     else:
-        window = _GZIP_OR_ZLIB
+        window = GZIP_OR_ZLIB
     plain = b""
     while body:
         stream = zlib.decompressobj(window)

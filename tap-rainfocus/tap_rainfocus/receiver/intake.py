@@ -131,7 +131,8 @@ class Intake:
             self._owed = size
             raise
         self.metrics.committed(time.perf_counter() - began)
-        self.metrics.kept(outcome(*pair) for pair in zip(messages, kept, strict=True))
+        for message, one in zip(messages, kept, strict=True):
+            self.metrics.kept(outcome(message, one), message.event_type)
         for fault in {message.fault for message in messages} - self._told - {None}:
             self._told.add(fault)
             LOGGER.warning(

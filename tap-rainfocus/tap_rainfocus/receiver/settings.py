@@ -28,6 +28,8 @@ SCHEMA: JSONSchema = {
         "inbox_url": {"type": "string", "minLength": 1, "default": "sqlite:///rainfocus-inbox.db"},
         "inlet": {"type": "string"},
         "token": {"type": "string"},
+        "previous_inlet": {"type": "string", "default": ""},
+        "previous_token": {"type": "string", "default": ""},
         "payload_key": {"type": "string", "default": ""},
         "host": {"type": "string", "minLength": 1, "default": "127.0.0.1"},
         "port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 8766},
@@ -53,6 +55,18 @@ class Settings:
     host: str
     port: int
     payload_key: str = ""
+    previous_inlet: str = ""
+    previous_token: str = ""
+
+    @property
+    def inlets(self) -> tuple[str, ...]:
+        """The secrets that an address may end in."""
+        return tuple(filter(None, (self.inlet, self.previous_inlet)))
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The Bearer tokens that are taken; with none, no token is wanted."""
+        return tuple(filter(None, (self.token, self.previous_token)))
 
     @property
     def fingerprint(self) -> str:
@@ -96,6 +110,13 @@ def _found(schema: JSONSchema, given: Mapping[str, str | int | None]) -> dict[st
 
 
 def _check_secrets(settings: dict[str, t.Any]) -> None:
+    if settings["previous_token"] and not settings["token"]:
+        msg = f"Setting previous_token is of no use without token: set {PREFIX}TOKEN, too."
+        raise SettingsError(msg)
+    previous = settings["previous_inlet"]
+    if previous and not _INLET.fullmatch(previous):
+        msg = f"Setting previous_inlet cannot have been an inlet: see {PREFIX}INLET, or empty it."
+        raise SettingsError(msg)
     if not _INLET.fullmatch(settings["inlet"]):
         msg = (
             f"Setting inlet is missing or too simple: set {PREFIX}INLET to a secret of at least 16 "
@@ -111,7 +132,8 @@ def _check_secrets(settings: dict[str, t.Any]) -> None:
 
 
 def _protect_logs(settings: dict[str, t.Any]) -> None:
-    secrets = [settings["inlet"], settings["token"]]
+    names = ("inlet", "token", "previous_inlet", "previous_token")
+    secrets = [settings[name] for name in names]
     with suppress(sa.exc.ArgumentError):
         secrets.append(sa.make_url(settings["inbox_url"]).password)
     protect_logs(Redactor(*secrets))

@@ -204,7 +204,7 @@ class _Known(t.NamedTuple):
         oldest, row = inbox.read(0, 1), inbox.last_row(after)
         is_pruned = not oldest or oldest[0].sequence > after
         is_same = row is not None and _marked(row) == {"row": self.row, "mark": self.mark}
-        if is_beyond or not (is_same or is_pruned):
+        if is_beyond or not (is_same or is_pruned or inbox.is_forgotten(self.row)):
             return "The inbox has been put back to an earlier state since the run before."
         return None
 

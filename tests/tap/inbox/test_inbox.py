@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 from rainfocus_client.errors import RainFocusError, SettingsError
 from rainfocus_client.storage.database import Database
+from tap_rainfocus.inbox.keeping import KeptInbox
 from tap_rainfocus.inbox.models import Kept, Message
-from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.inbox.tables import TABLES
 
 if t.TYPE_CHECKING:
@@ -42,8 +42,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def inbox(url: str) -> Iterator[Inbox]:
-    with closing(Inbox(url)) as inbox:
+def inbox(url: str) -> Iterator[KeptInbox]:
+    with closing(KeptInbox(url)) as inbox:
         yield inbox
 
 
@@ -51,11 +51,11 @@ def message(key: str, *, fingerprint: str = "f", readable: bool = True) -> Messa
     return Message(key, f'{{"transmissionId":"{key}"}}', "flow", key, readable, fingerprint)
 
 
-def read_all(inbox: Inbox) -> list[str | None]:
+def read_all(inbox: KeptInbox) -> list[str | None]:
     return [row.transmission_id for row in inbox.read(0, 10_000)]
 
 
-def test_what_is_appended_is_read_in_order(inbox: Inbox) -> None:
+def test_what_is_appended_is_read_in_order(inbox: KeptInbox) -> None:
     began = datetime.now(UTC)
     assert inbox.append([message("a"), message("b")]) == [Kept.NEW, Kept.NEW]
     inbox.append([message("c")])
@@ -69,7 +69,7 @@ def test_what_is_appended_is_read_in_order(inbox: Inbox) -> None:
 
 
 def test_an_inbox_of_the_version_before_gets_its_index(url: str, engine: sa.Engine) -> None:
-    Inbox(url).close()
+    KeptInbox(url).close()
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX rainfocus_inbox_unreadable")
         key = "unreadable:0123"
@@ -78,12 +78,12 @@ def test_an_inbox_of_the_version_before_gets_its_index(url: str, engine: sa.Engi
             " (sequence, key, fingerprint, received_at, readable, payload)"
             f" VALUES (1, '{key}', 'f', '2026-01-01 00:00:00', false, '7')"
         )
-    with closing(Inbox(url)) as inbox:
+    with closing(KeptInbox(url)) as inbox:
         assert inbox.kinds() == {"no-event": 1}
     assert sa.inspect(engine).has_index("rainfocus_inbox", "rainfocus_inbox_unreadable")
 
 
-def test_the_same_is_kept_once(inbox: Inbox) -> None:
+def test_the_same_is_kept_once(inbox: KeptInbox) -> None:
     twice = [message("a"), message("b"), message("a")]
     assert inbox.append(twice) == [Kept.NEW, Kept.NEW, Kept.DUPLICATE]
     assert inbox.append(twice) == [Kept.DUPLICATE, Kept.DUPLICATE, Kept.DUPLICATE]
@@ -91,7 +91,7 @@ def test_the_same_is_kept_once(inbox: Inbox) -> None:
     assert inbox.counts() == {"events": 2, "unreadable": 0}
 
 
-def test_other_content_under_the_same_key_is_kept_apart(inbox: Inbox) -> None:
+def test_other_content_under_the_same_key_is_kept_apart(inbox: KeptInbox) -> None:
     inbox.append([message("a")])
     other = message("a", fingerprint="other")
     assert inbox.append([other, other]) == [Kept.CONFLICT, Kept.DUPLICATE]
@@ -101,7 +101,7 @@ def test_other_content_under_the_same_key_is_kept_apart(inbox: Inbox) -> None:
     assert inbox.counts() == {"events": 2, "unreadable": 2}
 
 
-def test_what_is_unreadable_is_kept_and_never_read(inbox: Inbox) -> None:
+def test_what_is_unreadable_is_kept_and_never_read(inbox: KeptInbox) -> None:
     assert inbox.append([message("a", readable=False), message("b")]) == [
         Kept.NEW,
         Kept.NEW,
@@ -110,14 +110,14 @@ def test_what_is_unreadable_is_kept_and_never_read(inbox: Inbox) -> None:
     assert inbox.counts() == {"events": 1, "unreadable": 1}
 
 
-def test_more_messages_than_a_query_can_name(inbox: Inbox) -> None:
+def test_more_messages_than_a_query_can_name(inbox: KeptInbox) -> None:
     many = [message(str(number)) for number in range(3000)]
     assert sum(inbox.append(many)) == 3000
     assert sum(inbox.append(many)) == 0
     assert inbox.counts()["events"] == 3000
 
 
-def test_a_reader_that_advances_sees_every_row_once(inbox: Inbox, url: str) -> None:
+def test_a_reader_that_advances_sees_every_row_once(inbox: KeptInbox, url: str) -> None:
     """Sequence order is commit order: no row appears behind the reader."""
     done = threading.Event()
     seen: list[int] = []
@@ -132,7 +132,7 @@ def test_a_reader_that_advances_sees_every_row_once(inbox: Inbox, url: str) -> N
                 names.extend(row.transmission_id for row in rows)
 
     def write(writer: int) -> None:
-        with closing(Inbox(url)) as own:
+        with closing(KeptInbox(url)) as own:
             for turn in range(TURNS):
                 size = (writer + turn) % 4 + 1
                 own.append([message(f"{writer}-{turn}-{number}") for number in range(size)])
@@ -163,7 +163,9 @@ def engine(url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def test_a_transaction_that_commits_late_is_not_skipped(inbox: Inbox, engine: sa.Engine) -> None:
+def test_a_transaction_that_commits_late_is_not_skipped(
+    inbox: KeptInbox, engine: sa.Engine
+) -> None:
     """One stops half-way, after it has taken its number; another comes after it."""
     inbox.append([message("first")])
     with ThreadPoolExecutor(1) as threads, engine.connect() as late:
@@ -186,7 +188,9 @@ def test_a_transaction_that_commits_late_is_not_skipped(inbox: Inbox, engine: sa
     ]
 
 
-def test_a_transaction_that_is_given_up_leaves_no_trace(inbox: Inbox, engine: sa.Engine) -> None:
+def test_a_transaction_that_is_given_up_leaves_no_trace(
+    inbox: KeptInbox, engine: sa.Engine
+) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("UPDATE rainfocus_inbox_sequence SET last = last + 1")
         connection.rollback()
@@ -194,9 +198,9 @@ def test_a_transaction_that_is_given_up_leaves_no_trace(inbox: Inbox, engine: sa
     assert [row.sequence for row in inbox.read(0, 10)] == [1]
 
 
-def test_writers_with_the_same_messages_keep_each_once(inbox: Inbox, url: str) -> None:
+def test_writers_with_the_same_messages_keep_each_once(inbox: KeptInbox, url: str) -> None:
     def write(writer: int) -> int:
-        with closing(Inbox(url)) as own:
+        with closing(KeptInbox(url)) as own:
             keys = [str((number + 7 * writer) % TURNS) for number in range(TURNS)]
             return sum(sum(own.append([message(key)])) for key in keys)
 
@@ -210,14 +214,14 @@ def test_many_open_a_new_inbox_at_once(url: str) -> None:
 
     def begin(number: int) -> list[Kept]:
         ready.wait()
-        with closing(Inbox(url)) as own:
+        with closing(KeptInbox(url)) as own:
             return own.append([message(str(number))])
 
     with ThreadPoolExecutor(WRITERS) as threads:
         assert list(threads.map(begin, range(WRITERS))) == [[Kept.NEW]] * WRITERS
 
 
-def test_prune_up_to_a_sequence_and_numbers_are_not_given_again(inbox: Inbox) -> None:
+def test_prune_up_to_a_sequence_and_numbers_are_not_given_again(inbox: KeptInbox) -> None:
     inbox.append([message("a"), message("b", readable=False), message("c")])
     assert inbox.prune(sequence=2) == 1
     assert (inbox.unreadable(sequence=2), inbox.unreadable(sequence=1)) == (1, 0)
@@ -229,7 +233,7 @@ def test_prune_up_to_a_sequence_and_numbers_are_not_given_again(inbox: Inbox) ->
     assert [row.sequence for row in inbox.read(0, 10)] == [4]
 
 
-def test_prune_before_a_time(inbox: Inbox) -> None:
+def test_prune_before_a_time(inbox: KeptInbox) -> None:
     inbox.append([message("a")])
     between = inbox.read(0, 1)[0].received_at + timedelta(microseconds=1)
     inbox.append([message("b")])
@@ -239,7 +243,7 @@ def test_prune_before_a_time(inbox: Inbox) -> None:
     assert inbox.prune(before=datetime(2020, 1, 1, tzinfo=UTC)) == 0
 
 
-def test_vacuum_gives_the_disk_back(inbox: Inbox, engine: sa.Engine) -> None:
+def test_vacuum_gives_the_disk_back(inbox: KeptInbox, engine: sa.Engine) -> None:
     is_postgres = engine.dialect.name == "postgresql"
     size = sa.text(
         "SELECT pg_relation_size('rainfocus_inbox')"
@@ -255,7 +259,7 @@ def test_vacuum_gives_the_disk_back(inbox: Inbox, engine: sa.Engine) -> None:
         assert connection.scalar(size) < before / 4
 
 
-def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, engine: sa.Engine) -> None:
+def test_a_broken_inbox_says_so_and_recovers(inbox: KeptInbox, engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE rainfocus_inbox RENAME TO away")
     for use in (lambda: inbox.append([message("secret-key")]), lambda: inbox.read(0, 1)):
@@ -271,7 +275,7 @@ def test_a_broken_inbox_says_so_and_recovers(inbox: Inbox, engine: sa.Engine) ->
 
 
 def test_a_check_that_is_killed_half_way_does_no_harm(
-    inbox: Inbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    inbox: KeptInbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox.append([message("a")])
     begun: list[object] = []
@@ -308,14 +312,14 @@ def test_a_check_that_is_killed_half_way_does_no_harm(
 )
 def test_an_inbox_that_cannot_be_used_is_told_in_a_line(bad: str) -> None:
     with pytest.raises(SettingsError, match="inbox_url") as told:
-        Inbox(bad)
+        KeptInbox(bad)
     assert "p4ssw0rd" not in str(told.value)
     assert "\n" not in str(told.value)
 
 
 def test_the_file_is_the_owners_and_readers_do_not_stop_writers(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
-    with closing(Inbox(f"sqlite:///{path}")) as inbox:
+    with closing(KeptInbox(f"sqlite:///{path}")) as inbox:
         inbox.append([message("a")])
         files = list(tmp_path.iterdir())
         assert path in files
@@ -332,6 +336,6 @@ def test_a_database_that_is_refused_is_left_as_it_is(postgres: Postgres) -> None
     )
     url = f"postgresql+psycopg://{postgres.user}@{postgres.host}:{postgres.port}/ascii"
     with pytest.raises(SettingsError, match="not in UTF8"):
-        Inbox(url)
+        KeptInbox(url)
     with closing(Database("inbox", url)) as database:
         assert not any(database.has(table) for table in TABLES.sorted_tables)

@@ -474,6 +474,11 @@ def test_prune_on_a_full_disk(place: Place) -> None:
         ({"RAINFOCUS_RECEIVER_INLET": "short"}, "RAINFOCUS_RECEIVER_INLET"),
         ({"RAINFOCUS_RECEIVER_INLET": "with/slash/and/enough"}, "RAINFOCUS_RECEIVER_INLET"),
         ({"RAINFOCUS_RECEIVER_TOKEN": "two words, long enough"}, "RAINFOCUS_RECEIVER_TOKEN"),
+        ({"RAINFOCUS_RECEIVER_PREVIOUS_INLET": "short"}, "Setting previous_inlet"),
+        (
+            {"RAINFOCUS_RECEIVER_TOKEN": "", "RAINFOCUS_RECEIVER_PREVIOUS_TOKEN": "x" * 20},
+            "Setting previous_token is of no use",
+        ),
         ({"RAINFOCUS_RECEIVER_PORT": "many"}, "Setting port"),
         ({"RAINFOCUS_RECEIVER_HOST": "203.0.113.1"}, "Cannot listen on 203.0.113.1 port 8766: "),
         (

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tap_rainfocus.inbox import payloads, store
-from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.inbox.keeping import KeptInbox
 from tap_rainfocus.receiver import intake, outage
 from tap_rainfocus.receiver.http import app, protocol
 from tap_rainfocus.receiver.http.server import ReceiverServer, listen
@@ -63,7 +63,7 @@ class Receiver:
     """A receiver that runs, and its inbox."""
 
     port: int
-    inbox: Inbox
+    inbox: KeptInbox
     path: Path
     token: str = ""
 
@@ -110,10 +110,10 @@ class Receiver:
 
 @contextmanager
 def running(
-    path: Path, *, token: str = "", body_timeout: float = 30, payload_key: str = ""
+    path: Path, *, token: str = "", body_timeout: float = 30, **more: t.Any
 ) -> Iterator[Receiver]:
-    settings = Settings(f"sqlite:///{path}", INLET, token, HOST, 0, payload_key)
-    with closing(Inbox(settings.inbox_url)) as inbox, listen(HOST, 0) as listening:
+    settings = Settings(f"sqlite:///{path}", INLET, token, HOST, 0, **more)
+    with closing(KeptInbox(settings.inbox_url)) as inbox, listen(HOST, 0) as listening:
         server = ReceiverServer(settings, inbox, body_timeout=body_timeout)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
@@ -605,6 +605,20 @@ def test_strangers_without_the_token(guarded: Receiver, authorization: str) -> N
     assert guarded.post(EVENT, authorization=f"bearer {TOKEN}").status == 200
 
 
+def test_secrets_are_changed_one_sender_after_the_other(tmp_path: Path) -> None:
+    old: dict[str, t.Any] = {
+        "previous_inlet": "old-inlet-0123456789",
+        "previous_token": "old-token-0123456789",
+    }
+    with running(tmp_path / "inbox.db", token=TOKEN, **old) as receiver:
+        tries = [
+            receiver.post(EVENT, f"/collection/{inlet}", authorization=f"Bearer {token}").status
+            for inlet in (INLET, old["previous_inlet"], "other-inlet-0123456789")
+            for token in (TOKEN, old["previous_token"], "other-token-0123456789")
+        ]
+        assert tries == [200, 200, 401, 200, 200, 401, 404, 404, 404]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
 def test_other_methods(receiver: Receiver, method: str) -> None:
     reply = receiver.post(b"", method=method)
@@ -712,6 +726,31 @@ def test_the_same_event_from_many_at_once_is_kept_once(receiver: Receiver) -> No
     assert metrics["rainfocus_receiver_messages_total", "duplicate"] == 99
     assert metrics["rainfocus_receiver_requests_total", "200"] == 100
     assert 1 <= metrics[("rainfocus_receiver_commit_seconds_count",)] <= 100
+
+
+def test_metrics_of_the_inbox_and_of_what_comes(receiver: Receiver) -> None:
+    began = time.time()
+    first = EVENT | {"shoe": 1, "attendee": {"attendeeId": 1, "size": 2, "ada@example.com": 3}}
+    for event in (first, EVENT | {"eventType": "ada@example.com"}, {"transmissionId": "x"}):
+        receiver.post(event)
+    receiver.post(b"odd")
+    metrics = receiver.metrics
+    assert metrics["rainfocus_receiver_events_total", "SessionScheduled"] == 1
+    assert metrics["rainfocus_receiver_events_total", "other"] == 2
+    assert metrics["rainfocus_receiver_inbox_messages", "event"] == 3
+    assert metrics["rainfocus_receiver_inbox_messages", "unreadable"] == 1
+    last = metrics[("rainfocus_receiver_last_commit_timestamp_seconds",)]
+    assert began <= last <= time.time()
+    unknown = {key[1] for key in metrics if key[0] == "rainfocus_receiver_unknown_field"}
+    assert unknown == {"shoe", "attendee.size"}
+    assert "ada@example.com" not in receiver.get("/metrics").body.decode()
+
+
+def test_metrics_have_an_end(receiver: Receiver) -> None:
+    receiver.batch([{"eventType": f"type {n}", f"field{n}": 1} for n in range(300)])
+    names = [key[0] for key in receiver.metrics]
+    assert names.count("rainfocus_receiver_events_total") == 101
+    assert names.count("rainfocus_receiver_unknown_field") == 100
 
 
 def test_an_inbox_that_cannot_be_written_and_comes_back(receiver: Receiver) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tap_rainfocus.inbox.store import Inbox
+from tap_rainfocus.inbox.keeping import KeptInbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,12 +254,12 @@ class TestInbox:
         fill_inbox(url, events(1, 4))
         first = run_tap({"inbox_url": url})
         fill_inbox(url, events(5, 6))
-        with closing(Inbox(url)) as opened:
+        with closing(KeptInbox(url)) as opened:
             opened.prune(sequence=5)
         run = run_tap({"inbox_url": url}, state=first.state)
         assert ids(run) == ["t6"]
         assert "WARNING" not in run.log
-        with closing(Inbox(url)) as opened:
+        with closing(KeptInbox(url)) as opened:
             opened.prune(sequence=6)
         later = run_tap({"inbox_url": url}, state=run.state)
         assert later.state["bookmarks"] == run.state["bookmarks"]

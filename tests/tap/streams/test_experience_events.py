@@ -17,8 +17,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tap_rainfocus.inbox.keeping import KeptInbox
 from tap_rainfocus.inbox.models import Message
-from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver.bodies import BodyReader
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.tap import TapRainFocus
@@ -262,7 +262,7 @@ def test_a_time_that_cannot_be_read_does_not_become_another(
 @pytest.mark.parametrize("said", [None, ""])
 def test_without_a_timestamp_that_of_the_receiver_counts(inbox: InboxMaker, said: object) -> None:
     settings = inbox({"eventType": "x", "timestamp": said})
-    with closing(Inbox(settings["inbox_url"])) as opened:
+    with closing(KeptInbox(settings["inbox_url"])) as opened:
         (row,) = opened.read(0, 10)
     received = row.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     (record,) = read(settings["inbox_url"])
@@ -307,7 +307,7 @@ def kept_before(payload: Payload) -> Message:
 
 def test_an_event_nested_too_deep_holds_nobody_back(run_tap: TapRunner, inbox: InboxMaker) -> None:
     settings = inbox(ASSUMED)
-    with closing(Inbox(settings["inbox_url"])) as opened:
+    with closing(KeptInbox(settings["inbox_url"])) as opened:
         opened.append([kept_before(deep(0)), kept_before(deep(1))])
     after, too_deep, kept = records(run_tap(settings))
     assert too_deep["session"] == {"times": None}
@@ -441,7 +441,7 @@ def test_whatever_is_pushed_fits_the_schema(fill_inbox: InboxFiller, pushed: lis
     with tempfile.TemporaryDirectory() as folder:
         fill_inbox(f"sqlite:///{folder}/inbox.db", pushed)
         found = read(f"sqlite:///{folder}/inbox.db")
-        with closing(Inbox(f"sqlite:///{folder}/inbox.db")) as opened:
+        with closing(KeptInbox(f"sqlite:///{folder}/inbox.db")) as opened:
             assert len(found) == opened.counts()["events"]
     assert len({record["_id"] for record in found}) == len(found)
     for record in found:
@@ -621,7 +621,7 @@ def test_an_inbox_that_has_been_pruned(
     run_tap: TapRunner, inbox: InboxMaker, fill_inbox: InboxFiller
 ) -> None:
     settings = inbox(numbered(1, 20))
-    with closing(Inbox(settings["inbox_url"])) as opened:
+    with closing(KeptInbox(settings["inbox_url"])) as opened:
         opened.prune(sequence=20)
     run = run_tap(settings, state=state_at(20))
     assert records(run) == []

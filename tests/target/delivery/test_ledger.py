@@ -261,7 +261,10 @@ def _feed(process: subprocess.Popen[str], messages: list[Json]) -> None:
             "sqlite:////nowhere/at/all/ledger.db",
             "Setting ledger_url cannot be used (FileNotFoundError)",
         ),
-        ("postgresql+psycopg://me:hush-hush-password@127.0.0.1:{port}/x", "cannot be used (database, Operat"),
+        (
+            "postgresql+psycopg://me:hush-hush-password@127.0.0.1:{port}/x",
+            "cannot be used (database, Operat",
+        ),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])

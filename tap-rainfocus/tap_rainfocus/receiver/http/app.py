@@ -28,7 +28,7 @@ from tap_rainfocus.receiver.bodies import (
 )
 from tap_rainfocus.receiver.http import ingestion_replies
 from tap_rainfocus.receiver.http.ingestion_replies import IngestionReply, Refusal
-from tap_rainfocus.receiver.http.metrics import Metrics
+from tap_rainfocus.receiver.http.metrics import Depth, Metrics
 from tap_rainfocus.receiver.intake import Intake, NoRoomError, Reservation
 
 if t.TYPE_CHECKING:
@@ -64,6 +64,7 @@ def create_app(
     metrics = Metrics()
     intake = Intake(inbox, metrics)
     read_body = BodyReader(settings.payload_key)
+    depth = Depth(inbox, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -82,6 +83,8 @@ def create_app(
         return JSONResponse({"status": "ok"})
 
     async def show_metrics(_request: Request) -> Response:
+        metrics.unknown(read_body.unknown)
+        await asyncio.to_thread(depth.measure)
         return Response(metrics.text(), 200, {"content-type": metrics.content_type})
 
     async def refuse(_request: Request, error: Exception) -> Response:
@@ -119,8 +122,8 @@ class Collection:
         is_batch: bool,
     ) -> None:
         """Let those in who know the inlet, and the token if there is one."""
-        self._inlet = settings.inlet.encode()
-        self._token = settings.token.encode()
+        self._inlets = [inlet.encode() for inlet in settings.inlets]
+        self._tokens = [token.encode() for token in settings.tokens]
         self._read_body = read_body
         self._intake = intake
         self._metrics = intake.metrics
@@ -167,12 +170,11 @@ class Collection:
         return ingestion_replies.single(status)
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        if not hmac.compare_digest(scope["path_params"]["inlet"].encode(), self._inlet):
+        if not _is_one_of(scope["path_params"]["inlet"].encode(), self._inlets):
             raise Refusal(404, "This inlet is not known.")
-        if self._token:
+        if self._tokens:
             scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-            is_known = hmac.compare_digest(token.strip(), self._token)
-            if not is_known or scheme.lower() != b"bearer":
+            if not _is_one_of(token.strip(), self._tokens) or scheme.lower() != b"bearer":
                 raise Refusal(401, "A Bearer token is wanted.", (b"www-authenticate", b"Bearer"))
         if scope["method"] != "POST":
             raise Refusal(405, "Use POST.", (b"allow", b"POST"))
@@ -199,6 +201,11 @@ class Collection:
                 return b"".join([chunk async for chunk in _chunks(receive, place)])
         except TimeoutError as error:
             raise Refusal(408, "The body took too long.", CLOSE) from error
+
+
+def _is_one_of(given: bytes, secrets: list[bytes]) -> bool:
+    """Whether it is one of these, without telling by the time which."""
+    return any([hmac.compare_digest(given, secret) for secret in secrets])  # noqa: C419, all of them
 
 
 @cache

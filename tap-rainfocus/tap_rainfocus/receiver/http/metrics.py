@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
+import time
 import typing as t
+from contextlib import suppress
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from rainfocus_client.errors import StorageError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
+
+    from tap_rainfocus.inbox.store import Inbox
 
 OUTCOMES = ("new", "duplicate", "unreadable", "conflict")
+
+MOST_LABELS = 100
+"""Event types, and fields that are not known, that are shown."""
+
+OTHER = "other"
+"""Stands for event types beyond those, and for what does not look like one."""
+
+MEASURED_EVERY = 60.0
+"""Seconds."""
+
+_LABEL = re.compile(r"[A-Za-z][\w .:/-]{0,79}")
 
 COMMIT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
@@ -42,6 +59,31 @@ class Metrics:
             buckets=COMMIT_BUCKETS,
             registry=self._registry,
         )
+        self._last_commit = Gauge(
+            "rainfocus_receiver_last_commit_timestamp_seconds",
+            "When messages were last committed to the inbox.",
+            registry=self._registry,
+        )
+        self._events = Counter(
+            "rainfocus_receiver_events",
+            "New events, by their push type.",
+            ["event_type"],
+            registry=self._registry,
+        )
+        self._unknown_fields = Gauge(
+            "rainfocus_receiver_unknown_field",
+            "Fields of pushes that no group knows.",
+            ["field"],
+            registry=self._registry,
+        )
+        self._depth = Gauge(
+            "rainfocus_receiver_inbox_messages",
+            "Messages in the inbox, a minute ago at most.",
+            ["kind"],
+            registry=self._registry,
+        )
+        self._types: set[str] = set()
+        self._unknown: set[str] = set()
 
     def answered(self, status: int) -> None:
         """Count a request."""
@@ -50,12 +92,53 @@ class Metrics:
     def committed(self, seconds: float) -> None:
         """Count a commit."""
         self._commit.observe(seconds)
+        self._last_commit.set_to_current_time()
 
-    def kept(self, outcomes: Iterable[str]) -> None:
-        """Count messages by what became of them."""
-        for outcome in outcomes:
-            self._messages[outcome].inc()
+    def kept(self, outcome: str, event_type: str | None) -> None:
+        """Count a message by what became of it, and a new event by its type."""
+        self._messages[outcome].inc()
+        if outcome == "new":
+            self._events.labels(self._type_label(event_type)).inc()
+
+    def unknown(self, fields: Collection[str]) -> None:
+        """Show the fields that no group knows."""
+        for name in fields:
+            if len(self._unknown) >= MOST_LABELS:
+                return
+            if name not in self._unknown and _LABEL.fullmatch(name):
+                self._unknown.add(name)
+                self._unknown_fields.labels(name).set(1)
+
+    def deep(self, events: int, unreadable: int) -> None:
+        """Show how much the inbox holds."""
+        self._depth.labels("event").set(events)
+        self._depth.labels("unreadable").set(unreadable)
+
+    def _type_label(self, event_type: str | None) -> str:
+        if event_type in self._types:
+            return event_type
+        if not event_type or len(self._types) >= MOST_LABELS or not _LABEL.fullmatch(event_type):
+            return OTHER
+        self._types.add(event_type)
+        return event_type
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class Depth:
+    """How much the inbox holds, counted now and then."""
+
+    def __init__(self, inbox: Inbox, metrics: Metrics) -> None:
+        """Count in `inbox`."""
+        self._inbox = inbox
+        self._metrics = metrics
+        self._until = 0.0
+
+    def measure(self) -> None:
+        """Count, if the last time was long ago; where that fails the last figures stay."""
+        if time.monotonic() >= self._until:
+            with suppress(StorageError):
+                self._metrics.deep(**self._inbox.counts())
+            self._until = time.monotonic() + MEASURED_EVERY

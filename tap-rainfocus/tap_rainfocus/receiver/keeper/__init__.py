@@ -1,0 +1,1 @@
+"""What the keeper of an inbox does with it, as commands."""

@@ -1,0 +1,197 @@
+"""The commands `prune` and `forget`."""
+
+from __future__ import annotations
+
+import typing as t
+import zlib
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+from rainfocus_client.errors import DataError, UsageError
+from rainfocus_client.lenient_json import parse_storable
+from rainfocus_client.persons.identities import is_hash
+from rainfocus_client.persons.person import AT, Person
+
+from tap_rainfocus.inbox import payloads
+from tap_rainfocus.inbox.content import ContentReader
+from tap_rainfocus.receiver.bodies import COMPRESSED, GZIP_OR_ZLIB, MOST_BYTES
+from tap_rainfocus.receiver.keeper.options import count, opened, read_up_to
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_rainfocus.inbox.keeping import KeptInbox
+    from tap_rainfocus.inbox.models import KeptRow
+    from tap_rainfocus.inbox.store import Inbox
+
+
+@click.command()
+@click.option(
+    "--read-before",
+    metavar="WHEN",
+    required=True,
+    help=(
+        "An ISO 8601 time, UTC unless it says otherwise: what was received before. Or the sequence "
+        "in the tap's state: what was read up to then."
+    ),
+)
+@click.option(
+    "--state",
+    metavar="FILE",
+    help=(
+        "The tap's state, or what `meltano state get` prints: what it has not read by then stays."
+    ),
+)
+@click.option("--unread", is_flag=True, help="Remove what no tap has read, too.")
+@click.option("--unreadable", is_flag=True, help="Remove what no tap can read, too.")
+@click.option("--vacuum", is_flag=True, help="Give the disk back.")
+def prune(
+    *, read_before: str, state: str | None, unread: bool, unreadable: bool, vacuum: bool
+) -> None:
+    """Remove what the tap has long read.
+
+    A transmission that comes again after it was removed counts as new: leave some days.
+    """
+    if state and unread:
+        msg = "--state keeps what was not read, and --unread removes it: give one of them."
+        raise UsageError(msg)
+    before = None if read_before.isdecimal() else _moment(read_before)
+    if before and not (state or unread):
+        msg = (
+            "A time does not tell what was read: give the tap's state with --state, or --unread to "
+            "remove also what was not read."
+        )
+        raise UsageError(msg)
+    with opened() as inbox:
+        ends = [] if before else [_last(inbox, int(read_before))]
+        if state:
+            ends.append(read_up_to(inbox, state))
+        sequence = min(ends, default=None)
+        removed = inbox.prune(before=before, sequence=sequence, unreadable=unreadable)
+        left = inbox.unreadable(before=before, sequence=sequence)
+        said = [f"{removed} removed."]
+        if left:
+            said.append(f"{left} that are unreadable were left: --unreadable removes them.")
+        if removed and not vacuum:
+            said.append("The inbox takes as much disk as before: --vacuum gives it back.")
+        click.echo(" ".join(said))
+        if vacuum:
+            inbox.vacuum()
+
+
+def _address(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None and AT not in text and not is_hash(text.strip()):
+        msg = "neither an e-mail address nor its SHA-256 in 64 hexadecimal digits."
+        raise click.BadParameter(msg)
+    return text
+
+
+def _id(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not text.strip():
+        msg = "it is blank."
+        raise click.BadParameter(msg)
+    return text
+
+
+# Click would quote an argument that is too much, such as an address without its --email.
+@click.command(context_settings={"allow_extra_args": True})
+@click.option(
+    "--email",
+    metavar="ADDRESS",
+    callback=_address,
+    help="E-mail address of the person, or its SHA-256 (of the trimmed address in lower case).",
+)
+@click.option("--attendee-id", metavar="ID", callback=_id, help="RainFocus' id for the person.")
+@click.pass_context
+def forget(context: click.Context, email: str | None, attendee_id: str | None) -> None:
+    """Remove what the inbox holds of one person, whether it was read or not.
+
+    Whoever is looked for by address is also removed where only the attendeeId stands that an
+    event has beside that address. Give --email, --attendee-id or both.
+    """
+    if context.args:
+        msg = "There are words that belong to no option: give the address with --email."
+        raise click.UsageError(msg)
+    if email is None and attendee_id is None:
+        msg = "Give --email, --attendee-id or both."
+        raise click.UsageError(msg)
+    with opened() as inbox:
+        found = _about(inbox, Person(email, attendee_id))
+        inbox.forget(found)
+    if not found:
+        msg = "The inbox holds nothing of this person."
+        raise DataError(msg)
+    kinds = (sum(is_event for is_event in found.values()), len(found))
+    removed = count(kinds[0], "event", "events")
+    others = count(kinds[1] - kinds[0], "message that is not read", "messages that are not read")
+    click.echo(f"Removed {removed} and {others} from the inbox.")
+
+
+def _about(inbox: KeptInbox, person: Person) -> dict[int, bool]:
+    """The rows about a person: their sequences, and whether they are events."""
+    found: dict[int, bool] = {}
+    ids: set[str] = set()
+    read = ContentReader()
+    for row in inbox.rows():
+        if any(_is_in(person, value) for value in _readings(row)):
+            found[row.sequence] = row.readable
+            ids.update(_id_beside(person, row, read))
+    if others := [Person(None, known) for known in ids]:
+        for row in inbox.rows():
+            if row.sequence not in found and any(
+                _is_in(other, value) for value in _readings(row) for other in others
+            ):
+                found[row.sequence] = row.readable
+    return found
+
+
+def _is_in(person: Person, value: object) -> bool:
+    return person.is_in_text(value.text) if isinstance(value, _Text) else person.is_in(value)
+
+
+class _Text(t.NamedTuple):
+    """What is no JSON."""
+
+    text: str
+
+
+def _readings(row: KeptRow) -> Iterator[object]:
+    """What a row may say: the value of JSON, or texts."""
+    body = payloads.as_bytes(row.payload)
+    if body.startswith(COMPRESSED):
+        with suppress(zlib.error):
+            body = zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, MOST_BYTES)
+    try:
+        yield parse_storable(body)
+    except ValueError:
+        yield _Text(body.decode(errors="replace"))
+        if b"\0" in body:
+            yield from (_Text(body.decode(name, "replace")) for name in ("utf-16", "utf-16-be"))
+
+
+def _id_beside(person: Person, row: KeptRow, read: ContentReader) -> Iterator[str]:
+    """The attendee's id in an event that says the person's address as the attendee's."""
+    if row.readable:
+        payload = payloads.nested(t.cast("payloads.Payload", parse_storable(row.payload)))
+        attendee = read(payload).groups.get("attendee", {})
+        if "attendeeId" in attendee and person.is_in(attendee.get("email")):
+            yield attendee["attendeeId"]
+
+
+def _last(inbox: Inbox, sequence: int) -> int:
+    last = inbox.last()
+    if sequence > last:
+        msg = f"--read-before is beyond the last sequence, {last}: nothing was removed."
+        raise UsageError(msg)
+    return sequence
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        msg = "--read-before is neither a time such as 2026-01-31T00:00:00Z nor a sequence."
+        raise UsageError(msg) from error
+    return moment
