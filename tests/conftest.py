@@ -19,6 +19,7 @@ import typing as t
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -111,11 +112,14 @@ def in_process() -> InProcess:
         root, numbers = logging.getLogger(), (signal.SIGINT, signal.SIGTERM)
         logging_before = root.handlers[:], root.level, logging.getLogRecordFactory()
         signals_before = [signal.getsignal(number) for number in numbers]
-        with pytest.MonkeyPatch.context() as changed, redirect_stdout(out), redirect_stderr(log):
+        with (
+            pytest.MonkeyPatch.context() as changed,
+            patch.dict(os.environ, environment or {}),  # and without what a .env adds, afterwards
+            redirect_stdout(out),
+            redirect_stderr(log),
+        ):
             changed.setattr(sys, "argv", ["command", *arguments])
             changed.setattr(sys, "stdin", given)
-            for name, value in (environment or {}).items():
-                changed.setenv(name, value)
             changed.chdir(folder or Path())
             root.handlers.clear()
             changed.setattr(sys, "excepthook", sys.excepthook)

@@ -263,7 +263,7 @@ def _feed(process: subprocess.Popen[str], messages: list[Json]) -> None:
         ),
         (
             "postgresql+psycopg://me:hush-hush-password@127.0.0.1:{port}/x",
-            "cannot be used (database, Operat",
+            "cannot be used (Operat",
         ),
     ],
 )
