@@ -28,8 +28,6 @@ _WRAPPERS = (_MESSAGES, "body", _ENTITY, "data", "payload", "events", "event")
 _ENVELOPE = frozenset({"header", "xdmmeta"})
 """What Adobe's envelope has beside an event: whose it is, and its schema."""
 
-_NAMES_OF_EVENT = {field.name for field in xdm.EVENT.fields}
-
 _MOST_WRAPPERS = 10
 """Wrappers that are opened one in the other."""
 
@@ -78,7 +76,7 @@ class Opener:
 
     def _open(self, outer: Payload, depth: int, *, is_entity: bool) -> Iterator[Pushed]:
         content = self._read(outer)
-        if content.is_regular and content.has_groups:
+        if content.is_regular and content.has_groups and not is_entity:
             yield Pushed(outer, content)
             return
         entity = self._without_tenant(outer)
@@ -97,12 +95,12 @@ class Opener:
 
     def _is_in_event(self, outer: Payload) -> bool:
         """Whether `event` is what wraps the event, and not the group of that name."""
-        inner = outer.get(xdm.EVENT.name)
-        if not isinstance(inner, dict) or inner.keys() <= _NAMES_OF_EVENT:
+        inner = {name: outer[name] for name in outer if fold_key(name) == xdm.EVENT.name}
+        if not any(
+            isinstance(value, dict) and self._read(value).is_telling for value in inner.values()
+        ):
             return False
-        if not self._read(inner).is_telling:
-            return False
-        others = {name: value for name, value in outer.items() if name != xdm.EVENT.name}
+        others = {name: value for name, value in outer.items() if name not in inner}
         return not self._read(others).has_groups
 
     def _wrapped(self, outer: Payload, depth: int) -> list[Pushed] | None:
@@ -159,9 +157,9 @@ def _identified(entity: Payload) -> Payload:
     """An XDM entity whose `_id` is its transmission's, if it names none (aep-xdm: the mapping)."""
     if "_id" not in entity:
         return entity
-    known = {
+    known = [
         value for name, value in entity.items() if fold_key(name) == "transmissionid" and value
-    }
+    ]
     if not known:
         return {"transmissionId" if k == "_id" else k: v for k, v in entity.items()}
     return {k: v for k, v in entity.items() if k != "_id" or v not in known}

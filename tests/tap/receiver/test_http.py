@@ -446,6 +446,9 @@ WRAPPED: dict[str, tuple[object, list[str]]] = {
     ),
     "tenant": ({**XDM, "_acme": {"transmissionId": "t1", **PERSON}}, ["t1"]),
     "tenant without id": ({"body": {"xdmEntity": {**XDM, "_acme": PERSON}}}, ["t1"]),
+    "an entity without tenant": ({"body": {"xdmEntity": {**XDM, **PERSON}}}, ["t1"]),
+    "an entity with both ids": ({"xdmEntity": {**FIRST, "_id": "t1"}}, ["t1"]),
+    "an event in capitals": ({"Event": FIRST}, ["t1"]),
     "data": ({"data": FIRST, "version": 2}, ["t1"]),
     "payload": ({"payload": FIRST}, ["t1"]),
     "event": ({"event": FIRST}, ["t1"]),
@@ -476,6 +479,14 @@ def test_what_wraps_an_event_is_taken_away(
     assert [one["transmissionId"] for one in found] == expected
     assert all(one["_unread"] is None for one in found)
     assert all(one["eventType"] == "A" and one["attendee"] == PERSON["attendee"] for one in found)
+
+
+def test_an_entity_whose_id_is_none(receiver: Receiver) -> None:
+    odd_ids: list[object] = [[], {"a": 1}, 7]
+    for odd in odd_ids:
+        body = {"xdmEntity": {**PERSON, "_id": "x", "transmissionId": odd}}
+        assert receiver.post(body).status == 200
+    assert receiver.ids == [None, None, "7"]
 
 
 ALONE: dict[str, object] = {
