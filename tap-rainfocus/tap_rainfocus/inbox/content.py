@@ -37,7 +37,6 @@ _TIME_OF_PLACE = re.compile(
 _MOMENT = re.compile(f"{_TIME_OF_PLACE.pattern.replace(' ', 'T')}\\.\\d{{3}}Z")
 
 _REGULAR: dict[object, Callable[[t.Any], object]] = {
-    values.read_text: lambda value: type(value) is str,
     values.read_yes_no: ("Yes", "No").__contains__,
     values.read_integer: lambda value: type(value) is int and abs(value) <= values.MAX_INTEGER,
     values.read_local_time: lambda v: type(v) is str and _TIME_OF_PLACE.fullmatch(v),
@@ -49,10 +48,13 @@ _GROUPS = frozenset(group.name for group in xdm.EXPERIENCE)
 
 _FIELDS = {
     group.name: {
-        field.name: _REGULAR[field.kind.read] for field in group.fields if field.source == xdm.AEP
+        field.name: _REGULAR.get(field.kind.read)
+        for field in group.fields
+        if field.source == xdm.AEP
     }
     for group in (xdm.ROOT, *xdm.EXPERIENCE)
 }
+"""The 23 fields; with None, those that are regular if they are a text."""
 
 
 class Content(t.NamedTuple):
@@ -180,12 +182,14 @@ class ContentReader:
         for name, value in fields.items():
             if value is None or value == "":
                 continue
-            if name in is_regular:
-                if not is_regular[name](value):
+            if name not in is_regular:
+                if self._normalize.reads(group, name):  # another spelling
                     return None
-                found[name] = value
-            elif self._normalize.reads(group, name):  # another spelling
+                continue
+            test = is_regular[name]
+            if not (test(value) if test else type(value) is str):
                 return None
+            found[name] = value
         return found
 
 
@@ -197,7 +201,9 @@ def _content(
     if time is None and _TIME in unread:
         time = _canonical(unread.pop(_TIME)).decode()
     # PostgreSQL keeps no NUL in a text.
-    transmission_id = root.get(_ID, "").replace("\0", "").strip() or None
+    transmission_id = root.pop(_ID, "").replace("\0", "").strip() or None
+    if transmission_id:
+        root[_ID] = transmission_id
     said = {group: fields for group, fields in groups.items() if fields}
     has_groups = any(map(said.get, _TELLING))
     return Content(said, time, unread, payload, transmission_id, has_groups, is_regular)

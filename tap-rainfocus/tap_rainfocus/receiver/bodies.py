@@ -24,6 +24,9 @@ if t.TYPE_CHECKING:
 MOST_BYTES = 1 << 20
 """Of a body, as it comes and once it is no longer compressed."""
 
+MOST_KEPT = 8 * MOST_BYTES
+"""Of all messages in a body: what stands beside a wrapper, or a list of groups, is in each."""
+
 MOST_MESSAGES = 10_000
 
 COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -76,7 +79,7 @@ class BodyReader:
         found = [*islice(self._messages(plain, flow_id), MOST_MESSAGES + 1)]
         if len(found) > MOST_MESSAGES:
             raise TooManyMessagesError
-        return _told_apart(found)
+        return _told_apart(found) if len(found) > 1 else found
 
     def _messages(self, body: bytes, flow_id: str | None) -> Iterator[Message]:
         try:
@@ -93,8 +96,12 @@ class BodyReader:
         except ValueError:
             yield _unreadable(Unreadable.TOO_DEEP, body, flow_id)
         else:
+            size = 0
             for pushed in self._open(value):
                 text = body.decode() if pushed.payload is value else _dump(pushed.payload)
+                size += len(text)
+                if size > MOST_KEPT:
+                    raise TooLargeError
                 yield _message(pushed, text, flow_id or pushed.flow_id)
 
 

@@ -123,7 +123,7 @@ class Intake:
             self._owed = 0
             return []
         began = time.perf_counter()
-        size = sum(len(message.payload.encode()) + ROW_SIZE for message in messages)
+        size = sum(_bytes(message.payload) + ROW_SIZE for message in messages)
         try:
             self._inbox.require_room(size)
             kept = self._inbox.append(messages)
@@ -139,6 +139,10 @@ class Intake:
                 "A push is kept, but not read (%s): see `rainfocus-receiver list`.", fault
             )
         return kept
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def outcome(message: Message, kept: Kept) -> str:

@@ -248,6 +248,7 @@ def test_a_retry_with_a_counter_of_its_own_is_the_same_event(receiver: Receiver)
         ({"session": {"length": "60"}}, {"session.length": 60, "lead": {}, "session.code": ""}),
         ({"transmissionID": EVENT["transmissionId"]}, {"Transmission_Id": EVENT["transmissionId"]}),
         ({"attendee": {"registered": "Yes"}}, {"Attendee": [{"REGISTERED": True}]}),
+        ({}, {"transmissionId": f" {EVENT['transmissionId']}\0", "eventType": "", "event": {}}),
     ],
 )
 def test_the_same_content_in_another_spelling_is_the_same_event(
@@ -566,6 +567,14 @@ def test_what_is_large_once_it_is_not_compressed(receiver: Receiver) -> None:
     assert receiver.post(gzip.compress(event_of(MB))).status == 200
     for size in (MB + 1, 100 * MB):
         check_refusal(receiver.post(gzip.compress(b" " * size)), 413)
+
+
+@pytest.mark.parametrize(
+    "many", [{"session": [{"code": "A"}] * 5000}, {"events": [{"lead": {"leadId": 1}}] * 5000}]
+)
+def test_what_is_large_once_it_is_unfolded(receiver: Receiver, many: dict[str, object]) -> None:
+    check_refusal(receiver.post({"eventType": "x", "text": "x" * 500_000, **many}), 413)
+    assert receiver.inbox.counts() == {"events": 0, "unreadable": 0}
 
 
 def test_wrappers_in_wrappers_in_wrappers(receiver: Receiver) -> None:

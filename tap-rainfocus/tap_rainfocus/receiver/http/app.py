@@ -153,7 +153,7 @@ class Collection:
             try:
                 body = await self._body(headers, receive, place)
                 messages = self._messages(body, scope, headers)
-                place.take(MESSAGE_OVERHEAD * len(messages))
+                place.take(sum(len(message.payload) + MESSAGE_OVERHEAD for message in messages))
                 if messages:
                     await self._intake.keep(messages)
             except NoRoomError as error:
@@ -180,7 +180,7 @@ class Collection:
             raise Refusal(405, "Use POST.", (b"allow", b"POST"))
 
     def _messages(self, body: bytes, scope: Scope, headers: dict[bytes, bytes]) -> list[Message]:
-        if not body.strip():
+        if not body or body.isspace():
             raise Refusal(400, "The body is empty.")
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
         try:

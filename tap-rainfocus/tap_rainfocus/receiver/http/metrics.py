@@ -82,7 +82,7 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
-        self._types: set[str] = set()
+        self._types = {OTHER: self._events.labels(OTHER)}
         self._unknown: set[str] = set()
 
     def answered(self, status: int) -> None:
@@ -98,7 +98,7 @@ class Metrics:
         """Count a message by what became of it, and a new event by its type."""
         self._messages[outcome].inc()
         if outcome == "new":
-            self._events.labels(self._type_label(event_type)).inc()
+            self._event_counter(event_type).inc()
 
     def unknown(self, fields: Collection[str]) -> None:
         """Show the fields that no group knows."""
@@ -114,13 +114,14 @@ class Metrics:
         self._depth.labels("event").set(events)
         self._depth.labels("unreadable").set(unreadable)
 
-    def _type_label(self, event_type: str | None) -> str:
-        if event_type in self._types:
-            return event_type
-        if not event_type or len(self._types) >= MOST_LABELS or not _LABEL.fullmatch(event_type):
-            return OTHER
-        self._types.add(event_type)
-        return event_type
+    def _event_counter(self, event_type: str | None) -> Counter:
+        """The counter of a type; looking one up by its label would take longer."""
+        name = event_type or OTHER
+        if name not in self._types:
+            if len(self._types) > MOST_LABELS or not _LABEL.fullmatch(name):
+                return self._types[OTHER]
+            self._types[name] = self._events.labels(name)
+        return self._types[name]
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
