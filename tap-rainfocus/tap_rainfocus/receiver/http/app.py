@@ -153,7 +153,8 @@ class Collection:
             try:
                 body = await self._body(headers, receive, place)
                 messages = self._messages(body, scope, headers)
-                place.take(sum(len(message.payload) + MESSAGE_OVERHEAD for message in messages))
+                unfolded = sum(len(message.payload) + MESSAGE_OVERHEAD for message in messages)
+                place.take(max(unfolded - len(body), 0))
                 if messages:
                     await self._intake.keep(messages)
             except NoRoomError as error:
