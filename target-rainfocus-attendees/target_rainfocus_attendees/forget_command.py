@@ -9,8 +9,8 @@ from contextlib import closing
 
 import click
 from rainfocus_client.errors import DataError, RainFocusError, SettingsError
-from rainfocus_client.persons.identities import is_hash
-from rainfocus_client.persons.person import AT, Person
+from rainfocus_client.persons.options import WITH_WORDS, person_options
+from rainfocus_client.persons.person import Person
 from rainfocus_client.singer.plugin import SIGNALS
 from typing_extensions import override
 
@@ -70,44 +70,13 @@ class _Looked(t.NamedTuple):
     things: str
 
 
-def _email(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is not None and AT not in text and not is_hash(text.strip()):
-        msg = "neither an e-mail address nor its SHA-256 in 64 hexadecimal digits."
-        raise click.BadParameter(msg)
-    return text
-
-
-def _attendee_id(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is not None and not text.strip():
-        msg = "it is blank."
-        raise click.BadParameter(msg)
-    return text
-
-
-# Click would quote an argument that is too much, such as an address without its --email.
 @click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True},
-    params=[_CONFIG],
+    context_settings={"help_option_names": ["-h", "--help"], **WITH_WORDS}, params=[_CONFIG]
 )
-@click.option(
-    "--email",
-    metavar="ADDRESS",
-    callback=_email,
-    help="E-mail address of the person, or its SHA-256 (of the trimmed address in lower case).",
+@person_options(
+    "RainFocus' id for the person: attendeeId, or externalId where that is the identity."
 )
-@click.option(
-    "--attendee-id",
-    metavar="ID",
-    callback=_attendee_id,
-    help="RainFocus' id for the person: attendeeId, or externalId where that is the identity.",
-)
-@click.pass_context
-def forget(
-    context: click.Context,
-    config: GivenSettings | None,
-    email: str | None,
-    attendee_id: str | None,
-) -> None:
+def forget(config: GivenSettings | None, email: str | None, attendee_id: str | None) -> None:
     """Remove what the target keeps of one person on its own disk.
 
     That is the entry in the ledger, and the lines in the rejects, the activation log and the
@@ -116,12 +85,6 @@ def forget(
     with the settings for those. Give --email, --attendee-id or both. Nothing is asked of
     RainFocus, and nothing is removed there.
     """
-    if context.args:
-        msg = "There are words that belong to no option: give the address with --email."
-        raise click.UsageError(msg)
-    if email is None and attendee_id is None:
-        msg = "Give --email, --attendee-id or both."
-        raise click.UsageError(msg)
     target = _Target.from_command(config)
     for number in SIGNALS:
         signal.signal(number, _stop)

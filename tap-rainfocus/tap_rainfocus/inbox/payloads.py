@@ -51,6 +51,19 @@ def as_bytes(text: str) -> bytes:
     return text.encode()
 
 
+def kept_event(text: str) -> Payload:
+    """An event that was kept as a text, its dotted names nested.
+
+    Raises:
+        ValueError: It is none, as only versions before could have kept it.
+    """
+    payload = parse_storable(text)
+    if not isinstance(payload, dict):
+        msg = "it is no object"
+        raise ValueError(msg)  # noqa: TRY004, of a text, not of an argument
+    return nested(payload)
+
+
 def nested(payload: Payload) -> Payload:
     """The payload with names such as `attendee.email` as fields of their groups.
 

@@ -7,12 +7,11 @@ import typing as t
 from contextlib import closing
 
 from rainfocus_client.errors import SettingsError
-from rainfocus_client.lenient_json import parse_storable
 from typing_extensions import override
 
 from tap_rainfocus.inbox.content import ContentReader
 from tap_rainfocus.inbox.models import CONFLICT
-from tap_rainfocus.inbox.payloads import nested
+from tap_rainfocus.inbox.payloads import kept_event
 from tap_rainfocus.inbox.records import OURS, SEQUENCE, event_fields, with_groups_first
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.normalization import Shaped
@@ -154,7 +153,7 @@ class ExperienceEvents(TapStream):
 
     def _record(self, row: InboxRow) -> Record:
         try:
-            payload = nested(t.cast("Record", parse_storable(row.payload)))
+            payload = kept_event(row.payload)
             identity = self._read_content(payload).identity(row.received_at)
         except (TypeError, ValueError):  # one event must not keep all others back
             shaped = Shaped({}, {"payload": "is no JSON: see the inbox"})

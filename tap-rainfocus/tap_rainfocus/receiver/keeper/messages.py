@@ -7,7 +7,7 @@ import os
 import re
 import typing as t
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -68,8 +68,10 @@ def _types(inbox: KeptInbox) -> Counter[str]:
     read = ContentReader()
     found: Counter[str] = Counter()
     for row in inbox.rows(readable=True):
-        payload = payloads.nested(t.cast("payloads.Payload", parse_storable(row.payload)))
-        found[read(payload).event_type or "without a type"] += 1
+        name = None
+        with suppress(ValueError):
+            name = read(payloads.kept_event(row.payload)).event_type
+        found[name or "without a type"] += 1
     return found
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import click
 from rainfocus_client.errors import DataError, UsageError
 from rainfocus_client.lenient_json import parse_storable
-from rainfocus_client.persons.identities import is_hash
-from rainfocus_client.persons.person import AT, Person
+from rainfocus_client.persons.options import WITH_WORDS, person_options
+from rainfocus_client.persons.person import Person
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
@@ -80,42 +80,14 @@ def prune(
             inbox.vacuum()
 
 
-def _address(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is not None and AT not in text and not is_hash(text.strip()):
-        msg = "neither an e-mail address nor its SHA-256 in 64 hexadecimal digits."
-        raise click.BadParameter(msg)
-    return text
-
-
-def _id(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is not None and not text.strip():
-        msg = "it is blank."
-        raise click.BadParameter(msg)
-    return text
-
-
-# Click would quote an argument that is too much, such as an address without its --email.
-@click.command(context_settings={"allow_extra_args": True})
-@click.option(
-    "--email",
-    metavar="ADDRESS",
-    callback=_address,
-    help="E-mail address of the person, or its SHA-256 (of the trimmed address in lower case).",
-)
-@click.option("--attendee-id", metavar="ID", callback=_id, help="RainFocus' id for the person.")
-@click.pass_context
-def forget(context: click.Context, email: str | None, attendee_id: str | None) -> None:
+@click.command(context_settings=WITH_WORDS)
+@person_options("RainFocus' id for the person.")
+def forget(email: str | None, attendee_id: str | None) -> None:
     """Remove what the inbox holds of one person, whether it was read or not.
 
     Whoever is looked for by address is also removed where only the attendeeId stands that an
     event has beside that address. Give --email, --attendee-id or both.
     """
-    if context.args:
-        msg = "There are words that belong to no option: give the address with --email."
-        raise click.UsageError(msg)
-    if email is None and attendee_id is None:
-        msg = "Give --email, --attendee-id or both."
-        raise click.UsageError(msg)
     with opened() as inbox:
         found = _about(inbox, Person(email, attendee_id))
         inbox.forget(found)
@@ -173,10 +145,10 @@ def _readings(row: KeptRow) -> Iterator[object]:
 def _id_beside(person: Person, row: KeptRow, read: ContentReader) -> Iterator[str]:
     """The attendee's id in an event that says the person's address as the attendee's."""
     if row.readable:
-        payload = payloads.nested(t.cast("payloads.Payload", parse_storable(row.payload)))
-        attendee = read(payload).groups.get("attendee", {})
-        if "attendeeId" in attendee and person.is_in(attendee.get("email")):
-            yield attendee["attendeeId"]
+        with suppress(ValueError):
+            attendee = read(payloads.kept_event(row.payload)).groups.get("attendee", {})
+            if "attendeeId" in attendee and person.is_in(attendee.get("email")):
+                yield attendee["attendeeId"]
 
 
 def _last(inbox: Inbox, sequence: int) -> int:

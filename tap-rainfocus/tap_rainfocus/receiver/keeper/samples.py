@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import click
 import orjson
 from rainfocus_client.errors import DataError
-from rainfocus_client.lenient_json import parse_storable
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
@@ -74,7 +73,7 @@ def _tell(number: int, message: Message) -> None:
     if not message.readable:
         click.echo(f"Message {number}: not read ({message.fault}).")
         return
-    payload = payloads.nested(t.cast("payloads.Payload", parse_storable(message.payload)))
+    payload = payloads.kept_event(message.payload)
     read = ContentReader()
     content = read(payload)
     fields = _fields(content)
