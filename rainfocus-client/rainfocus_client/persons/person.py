@@ -9,6 +9,7 @@ import unicodedata
 from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
+from urllib.parse import unquote
 
 from rainfocus_client.lenient_json import parse_json
 from rainfocus_client.persons.identities import (
@@ -27,6 +28,12 @@ if t.TYPE_CHECKING:
 AT = "@"
 AT_IN_URL = "%40"
 HASH_LENGTH = 64
+
+SHORTEST_ID = 4
+"""Characters of an id that is looked for in a text: shorter ones are in many."""
+
+_OF_IDS = re.compile(r"(?:(?:^|[^A-Za-z])id|I[dD]|ID|(?:attendee|external|client|user|person)id)$")
+"""Names of ids: `id`, `attendeeId`, `attendee_id`, `attendeeid`, and not `paid`."""
 
 _RUN = re.compile(r"[\w.!#$%&'*+/=?^`{|}~@-]+")
 """Characters that an address may be made of (RFC 5322, RFC 6531)."""
@@ -65,7 +72,10 @@ class Person:
         self._id = self._mended(_plain(entity)) if entity else None
         self.hashes = self._emails | ({hash_identity(self._id)} if self._id else set())
         self._id_columns = set(map(_folded, id_columns))
-        self._id_in_text = re.compile(rf"(?<!\w){re.escape(self._id)}(?!\w)") if self._id else None
+        is_long = self._id and len(self._id) >= SHORTEST_ID
+        self._id_in_text = (
+            re.compile(rf"(?<!\w){re.escape(self._id)}(?!\w)") if self._id and is_long else None
+        )
 
     def is_in(self, value: object) -> bool:
         """Whether a JSON value holds address, hash or id: in a column of any name, at any depth.
@@ -91,6 +101,10 @@ class Person:
                         todo.append((name, parse_json(value)))
         return False
 
+    def has_address(self, text: str) -> bool:
+        """Whether a text is the address, and nothing else."""
+        return not self._emails.isdisjoint(_hashes(_plain(text)))
+
     def is_in_text(self, text: str) -> bool:
         """Whether a text holds address, hash or id as a word."""
         return self._is_told_in(text) or bool(self._id_in_text and self._id_in_text.search(text))
@@ -101,8 +115,8 @@ class Person:
         if isinstance(value, str) and self._id not in value:
             return False
         column = _folded(name)
-        is_of_ids = column.endswith("id") or column in self._id_columns
-        return is_of_ids and self._mended(_text(value)) == self._id
+        is_of_ids = _OF_IDS.search(name) or column in self._id_columns
+        return bool(is_of_ids) and self._mended(_text(value)) == self._id
 
     def _mended(self, text: str) -> str:
         return self._mend_id(text) or text
@@ -137,7 +151,8 @@ def _hashes(email: str) -> set[str]:
 
 def _plain(text: str) -> str:
     """A text that can be looked through: composed, in UTF-8, without what nobody sees."""
-    text = text.replace(AT_IN_URL, AT)
+    if "%" in text:
+        text = unquote(text, errors="replace")
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.encode(errors="replace").decode())
     return visible(text)

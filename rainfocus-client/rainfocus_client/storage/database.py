@@ -173,7 +173,7 @@ class Database:
             if self._file:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 os.close(os.open(self._file, flags, OWNER_ONLY))
-                self._keep_others_out(self._file)
+                self.keep_others_out()
             self._again(self._make, tables)
         except (sa.exc.SQLAlchemyError, OSError, ValueError) as error:
             self.close()
@@ -306,8 +306,15 @@ class Database:
         """Close the connections."""
         self._engine.dispose()
 
-    def _keep_others_out(self, file: Path) -> None:
-        mended = False
+    def keep_others_out(self) -> None:
+        """Keep others than the owner and the group out of a file of SQLite and its logs.
+
+        Raises:
+            SettingsError: They cannot be kept out.
+        """
+        if not self._file:
+            return
+        file, mended = self._file, False
         try:
             for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
                 # The latter two come and go.

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import orjson
 
+from tap_rainfocus.inbox.payloads import nested
 from tap_rainfocus.schema import values, xdm
+from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.normalization import Normalizer
 
 if t.TYPE_CHECKING:
@@ -29,12 +31,16 @@ SHORT = 16
 _TIME = "timestamp"
 _ID = "transmissionId"
 
+_NO_ID = re.compile(r"[0-]+|null|none|nil|undefined|nan|n/?a", re.IGNORECASE)
+"""Words for no id."""
+
 _TELLING = tuple(group.name for group in xdm.EXPERIENCE if group is not xdm.EVENT)
 
 _TIME_OF_PLACE = re.compile(
-    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+    r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d",
+    re.ASCII,
 )
-_MOMENT = re.compile(f"{_TIME_OF_PLACE.pattern.replace(' ', 'T')}\\.\\d{{3}}Z")
+_MOMENT = re.compile(f"{_TIME_OF_PLACE.pattern.replace(' ', 'T')}\\.\\d{{3}}Z", re.ASCII)
 
 _REGULAR: dict[object, Callable[[t.Any], object]] = {
     values.read_yes_no: ("Yes", "No").__contains__,
@@ -69,6 +75,7 @@ class Content(t.NamedTuple):
         transmission_id: The transmission's id.
         has_groups: Whether there is a field in a group other than `event`.
         is_regular: Whether all was as it is read.
+        time_is_unread: Whether `time` is as it came.
     """
 
     groups: Mapping[str, Mapping[str, t.Any]]
@@ -78,6 +85,7 @@ class Content(t.NamedTuple):
     transmission_id: str | None
     has_groups: bool
     is_regular: bool
+    time_is_unread: bool = False
 
     @property
     def is_event(self) -> bool:
@@ -115,8 +123,11 @@ class Content(t.NamedTuple):
 
     @property
     def is_placed(self) -> bool:
-        """Whether two with the same key are the same event, however far apart they come."""
-        return bool(self.transmission_id or self.time)
+        """Whether two with the same key are the same event, however far apart they come.
+
+        A time that cannot be read tells events apart, and may yet be the same in all of them.
+        """
+        return bool(self.transmission_id or (self.time and not self.time_is_unread))
 
     @property
     def key(self) -> str:
@@ -126,7 +137,8 @@ class Content(t.NamedTuple):
             if len(found) > LONGEST_ID or not found.isprintable():
                 found = f"id-sha256:{_sha256(found)}"
             return f"{found}-{digest[:SHORT]}"
-        return _sha256(f"{digest} {self.time}") if self.time else f"unplaced:{digest}"
+        told = _sha256(f"{digest} {self.time}") if self.time else digest
+        return told if self.is_placed else f"unplaced:{told}"
 
 
 class ContentReader:
@@ -150,7 +162,13 @@ class ContentReader:
         groups = self._regular_groups(payload)
         if groups is not None:
             return _content(groups, {}, payload, is_regular=True)
+        payload = nested(dict(payload))
         shaped = self._normalize(payload)
+        shaped.unread.update(  # what is no group tells events apart, too
+            (name, value)
+            for name, value in payload.items()
+            if not isinstance(value, dict) and value not in (None, "") and fold_key(name) in _GROUPS
+        )
         said = {
             group: {name: value for name, value in fields.items() if value is not None}
             for group, fields in shaped.groups.items()
@@ -198,15 +216,20 @@ def _content(
 ) -> Content:
     root = groups[xdm.ROOT.name]
     time = root.pop(_TIME, None)
-    if time is None and _TIME in unread:
+    time_is_unread = time is None and _TIME in unread
+    if time_is_unread:
         time = _canonical(unread.pop(_TIME)).decode()
     # PostgreSQL keeps no NUL in a text.
     transmission_id = root.pop(_ID, "").replace("\0", "").strip() or None
+    if transmission_id and _NO_ID.fullmatch(transmission_id):
+        transmission_id = None
     if transmission_id:
         root[_ID] = transmission_id
     said = {group: fields for group, fields in groups.items() if fields}
     has_groups = any(map(said.get, _TELLING))
-    return Content(said, time, unread, payload, transmission_id, has_groups, is_regular)
+    return Content(
+        said, time, unread, payload, transmission_id, has_groups, is_regular, time_is_unread
+    )
 
 
 def fingerprint(payload: Mapping[str, t.Any]) -> str:

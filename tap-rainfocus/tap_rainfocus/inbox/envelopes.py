@@ -28,10 +28,19 @@ _WRAPPERS = (_MESSAGES, "body", _ENTITY, "data", "payload", "events", "event")
 _ENVELOPE = frozenset({"header", "xdmmeta"})
 """What Adobe's envelope has beside an event: whose it is, and its schema."""
 
+_NAMES_OF_EVENT = {field.name for field in xdm.EVENT.fields}
+
 _MOST_WRAPPERS = 10
 """Wrappers that are opened one in the other."""
 
+_MOST_FIELDS = 500_000
+"""Fields of all events in a body together."""
+
 _GROUPS = frozenset(group.name for group in xdm.EXPERIENCE)
+
+
+class TooManyFieldsError(ValueError):
+    """A body unfolds to more than should be looked at."""
 
 
 class Pushed(t.NamedTuple):
@@ -50,7 +59,11 @@ class Pushed(t.NamedTuple):
 
 
 class Opener:
-    """Opens what wraps the events of a push."""
+    """Opens what wraps the events of a push.
+
+    Attributes:
+        names: What events may be wrapped in, folded.
+    """
 
     def __init__(self, read: ContentReader, payload_key: str = "") -> None:
         """Prepare for it.
@@ -61,7 +74,7 @@ class Opener:
         """
         self._read = read
         more = (fold_key(name) for name in payload_key.split("."))
-        self._wrappers = tuple(dict.fromkeys(chain(filter(None, more), _WRAPPERS)))
+        self._wrappers = self.names = tuple(dict.fromkeys(chain(filter(None, more), _WRAPPERS)))
 
     def __call__(self, value: object) -> Iterator[Pushed]:
         """The messages in the value of a body: it, or if it is a list its elements."""
@@ -76,19 +89,23 @@ class Opener:
 
     def _open(self, outer: Payload, depth: int, *, is_entity: bool) -> Iterator[Pushed]:
         content = self._read(outer)
-        if content.is_regular and content.has_groups and not is_entity:
+        is_named = bool(content.transmission_id or content.event_type)
+        if content.is_regular and content.has_groups and is_named and not is_entity:
             yield Pushed(outer, content)
             return
         entity = self._without_tenant(outer)
         if is_entity or entity is not outer:
             entity = _identified(entity)
         events = [(event, self._read(event)) for event in _by_elements(entity)]
-        if self._is_in_event(outer) or not any(content.has_groups for _, content in events):
-            wrapped = self._wrapped(outer, depth) if depth < _MOST_WRAPPERS else None
+        has_groups = any(content.has_groups for _, content in events)
+        is_named = any(content.transmission_id or content.event_type for _, content in events)
+        is_inside = self._is_in_event(outer)
+        if depth < _MOST_WRAPPERS and (is_inside or not (has_groups and is_named)):
+            wrapped = self._wrapped(outer, depth, may_be_event=is_inside or not has_groups)
             if wrapped is not None:
                 yield from wrapped
                 return
-        if any(content.is_event for _, content in events):
+        if any(content.is_telling for _, content in events):
             yield from (Pushed(event, content) for event, content in events)
         else:
             yield Pushed(outer, None)
@@ -103,8 +120,14 @@ class Opener:
         others = {name: value for name, value in outer.items() if name not in inner}
         return not self._read(others).has_groups
 
-    def _wrapped(self, outer: Payload, depth: int) -> list[Pushed] | None:
-        """The messages that something wraps; None if nothing does."""
+    def _wrapped(self, outer: Payload, depth: int, *, may_be_event: bool) -> list[Pushed] | None:
+        """The messages that something wraps; None if nothing does.
+
+        Args:
+            outer: What it stands in.
+            depth: Wrappers around that.
+            may_be_event: Whether `event` may be a wrapper also as an object.
+        """
         folded: dict[str, str] = {}
         for name in outer:
             folded.setdefault(fold_key(name), name)
@@ -117,28 +140,37 @@ class Opener:
                     inner = parse_push(inner)
             if not isinstance(inner, dict | list):
                 continue
+            if wrapper == xdm.EVENT.name and isinstance(inner, dict):
+                if not may_be_event:
+                    continue
+                inner = _with_event_group(inner)
             found = list(self._open_all(inner, depth + 1, wrapper))
-            is_batch = wrapper == _MESSAGES and isinstance(inner, list)
-            if any(pushed.content and pushed.content.is_telling for pushed in found) or (
-                is_batch and not self._read(outer).is_event
-            ):
-                beside = {
-                    name: value
-                    for name, value in outer.items()
-                    if name != folded[wrapper] and fold_key(name) not in _ENVELOPE
-                }
-                flow_id = _flow_id(outer.get(folded.get("header", "")))
-                return [self._beside(pushed, beside, flow_id) for pushed in found]
+            header = outer.get(folded.get("header", ""))
+            beside = self._said_beside(outer, folded[wrapper], header)
+            is_batch = wrapper == _MESSAGES and isinstance(inner, list) and not beside
+            if is_batch or any(one.content and one.content.is_telling for one in found):
+                if len(found) * len(beside) > _MOST_FIELDS:
+                    raise TooManyFieldsError
+                return [self._beside(one, beside, _flow_id(header)) for one in found]
         return None
+
+    def _said_beside(self, outer: Payload, wrapper: str, header: object) -> Payload:
+        """What stands beside a wrapper, of Adobe's envelope only what is an event's."""
+        beside = {
+            name: value
+            for name, value in outer.items()
+            if name != wrapper and fold_key(name) not in _ENVELOPE
+        }
+        if isinstance(header, dict) and self._read(header).is_telling:
+            return header | beside
+        return beside
 
     def _beside(self, pushed: Pushed, beside: Payload, flow_id: str | None) -> Pushed:
         """A message with what stands beside its wrapper, where it does not say that itself."""
         flow_id = pushed.flow_id or flow_id
         if pushed.content is None or not beside:
             return pushed._replace(flow_id=flow_id)
-        payload = t.cast("Payload", pushed.payload)
-        said = set(map(fold_key, payload))
-        payload = {name: v for name, v in beside.items() if fold_key(name) not in said} | payload
+        payload = _merged(beside, t.cast("Payload", pushed.payload))
         return Pushed(payload, self._read(payload), flow_id)
 
     def _without_tenant(self, outer: Payload) -> Payload:
@@ -153,6 +185,27 @@ class Opener:
         return outer
 
 
+def _merged(beside: Payload, inner: Payload) -> Payload:
+    """What is said inside, and beside it where that says nothing; of a group, field by field."""
+    said = {fold_key(name): name for name, value in inner.items() if value not in (None, "")}
+    merged = {name: value for name, value in inner.items() if name in said.values()}
+    for name, value in beside.items():
+        own = said.get(fold_key(name))
+        if own is None:
+            merged[name] = value
+        elif isinstance(value, dict) and isinstance(merged[own], dict):
+            merged[own] = _merged(value, merged[own])
+    return merged
+
+
+def _with_event_group(inner: Payload) -> Payload:
+    """What `event` wraps, with the fields of the group of that name as a group."""
+    named = {name: inner[name] for name in inner if name in _NAMES_OF_EVENT}
+    if not named or xdm.EVENT.name in inner:
+        return inner
+    return {name: v for name, v in inner.items() if name not in named} | {xdm.EVENT.name: named}
+
+
 def _identified(entity: Payload) -> Payload:
     """An XDM entity whose `_id` is its transmission's, if it names none (aep-xdm: the mapping)."""
     if "_id" not in entity:
@@ -161,6 +214,7 @@ def _identified(entity: Payload) -> Payload:
         value for name, value in entity.items() if fold_key(name) == "transmissionid" and value
     ]
     if not known:
+        entity = {k: v for k, v in entity.items() if fold_key(k) != "transmissionid"}
         return {"transmissionId" if k == "_id" else k: v for k, v in entity.items()}
     return {k: v for k, v in entity.items() if k != "_id" or v not in known}
 
@@ -179,6 +233,8 @@ def _by_elements(event: Payload) -> list[Payload]:
     if not arrays or len(lengths) > 1:
         return [event]
     count = max(lengths, default=1)
+    if count * len(event) > _MOST_FIELDS:
+        raise TooManyFieldsError
     return [
         event | {name: value[n if len(value) > 1 else 0] for name, value in arrays.items()}
         for n in range(count)

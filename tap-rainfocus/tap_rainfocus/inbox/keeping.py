@@ -26,6 +26,9 @@ if t.TYPE_CHECKING:
 PRUNE_SIZE = 200
 """Rows deleted in a transaction: receivers need not wait long, and a full disk may have room."""
 
+MOST_ROWS = 2**62
+"""More than any inbox has."""
+
 ROWS_AT_ONCE = 50
 """Rows read at a time; each may hold a megabyte."""
 
@@ -33,7 +36,16 @@ _COLUMNS = (ROWS.c.sequence, ROWS.c.received_at, ROWS.c.flow_id, ROWS.c.payload)
 
 
 class KeptInbox(Inbox):
-    """An inbox in the hands of its keeper."""
+    """An inbox in the hands of its keeper, which has to be there unless it may be new."""
+
+    def __init__(self, url: str, *, may_be_new: bool = True) -> None:
+        """Open the inbox, see `Inbox`; others are kept out of its file.
+
+        Raises:
+            SettingsError: The inbox cannot be used.
+        """
+        super().__init__(url, may_be_new=may_be_new)
+        self._database.keep_others_out()
 
     def rows(self, *, readable: bool | None = None, after: int = 0) -> Iterator[KeptRow]:
         """The rows, in order, those that are readable or those that are not; all by default.
@@ -70,13 +82,12 @@ class KeptInbox(Inbox):
         Raises:
             StorageError: The inbox cannot be read.
         """
-        query = sa.select(
-            sa.func.count(), sa.func.min(ROWS.c.sequence), sa.func.min(ROWS.c.received_at)
-        ).where(ROWS.c.readable, ROWS.c.sequence > after)
-        count, sequence, received_at = self._database.read(
-            lambda connection: connection.execute(query).one()
+        chosen = ROWS.c.readable & (ROWS.c.sequence > after)
+        count = self._database.read(
+            lambda connection: connection.scalar(sa.select(sa.func.count()).where(chosen)) or 0
         )
-        return Unread(count, sequence, received_at and to_utc(received_at))
+        first = self.read(after, 1)
+        return Unread(count, *(first[0][:2] if first else (None, None)))
 
     def size(self) -> int:
         """How many bytes the inbox takes on the disk.
@@ -93,6 +104,8 @@ class KeptInbox(Inbox):
             StorageError: Not all could be removed, or a log still holds it.
         """
         numbers = list(sequences)
+        if not numbers:  # perhaps a log still holds what was removed before
+            self._database.erase(lambda _: None)
         for begin in range(0, len(numbers), PRUNE_SIZE):
             chosen = ROWS.c.sequence.in_(numbers[begin : begin + PRUNE_SIZE])
             mark = (
@@ -182,7 +195,9 @@ def _execute(statement: sa.Update, connection: sa.Connection) -> None:
 
 
 def _judge(row: KeptRow, messages: list[Message], connection: sa.Connection) -> None:
-    connection.execute(sa.delete(ROWS).where(ROWS.c.sequence == row.sequence))
+    same = (ROWS.c.sequence == row.sequence) & (ROWS.c.payload == row.payload)
+    if not connection.execute(sa.delete(ROWS).where(same)).rowcount:  # forgotten or judged since
+        raise _NothingNewError
     kept = append_rows(connection, messages, row.received_at)
     if not any(
         message.readable and one is Kept.NEW for message, one in zip(messages, kept, strict=True)
@@ -194,7 +209,12 @@ def _chosen(before: datetime | None, sequence: int | None) -> sa.ColumnElement[b
     """The rows received before a time, and up to a sequence, of those that matter."""
     chosen = ROWS.c.sequence > 0
     if before is not None:
-        chosen &= ROWS.c.received_at < before.astimezone(UTC)
+        # Whatever its time, nothing goes before what stands in front of it: the bookmark of a tap
+        # knows its inbox by the last row that it has read.
+        newer = sa.select(sa.func.min(ROWS.c.sequence)).where(
+            ROWS.c.received_at >= before.astimezone(UTC), ROWS.c.sequence > 0
+        )
+        chosen &= ROWS.c.sequence < sa.func.coalesce(newer.scalar_subquery(), MOST_ROWS)
     if sequence is not None:
         chosen &= ROWS.c.sequence <= sequence
     return chosen

@@ -17,6 +17,7 @@ class Unreadable(enum.StrEnum):
     NOT_UTF8 = "not-utf-8"
     TOO_DEEP = "too-deep"
     CUT_OFF = "cut-off"
+    TOO_LARGE = "too-large"
 
     def key(self, digest: str) -> str:
         """The key of a message, by a hash of what it says."""

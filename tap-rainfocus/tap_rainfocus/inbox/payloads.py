@@ -72,14 +72,15 @@ def nested(payload: Payload) -> Payload:
     if not any("." in name for name in payload):
         return payload
     regular = {
-        name: dict(value) if name in _GROUPS and isinstance(value, dict) else value
+        name: dict(value) if isinstance(value, dict) and fold_key(name) in _GROUPS else value
         for name, value in payload.items()
         if value is not None or name not in _GROUPS
     }
+    spelled = {fold_key(name): name for name, value in regular.items() if isinstance(value, dict)}
     for name in payload:
         prefix, _, field = name.partition(".")
         if field and (group := fold_key(prefix)) in _GROUPS:
-            fields = regular.setdefault(group, {})
+            fields = regular.setdefault(spelled.get(group, group), {})
             if isinstance(fields, dict) and field not in fields:
                 fields[field] = regular.pop(name)
     return regular

@@ -273,7 +273,7 @@ def append_rows(
     first = last - len(messages) + 1
     now = datetime.now(UTC)
     if unplaced := [message.key for message in messages if not message.is_placed]:
-        before = now - RETRY_WINDOW
+        before = (received_at or now) - RETRY_WINDOW
         for some in _portions(unplaced):
             connection.execute(_MAKE_WAY, {"keys": some, "before": before})
     said = _fingerprints(connection, {message.key for message in messages})

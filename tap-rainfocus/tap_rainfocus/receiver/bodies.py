@@ -7,14 +7,14 @@ import json
 import typing as t
 import zlib
 from collections import Counter
-from itertools import islice
 
 import orjson
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader, fingerprint, payload_hash
-from tap_rainfocus.inbox.envelopes import Opener
+from tap_rainfocus.inbox.envelopes import Opener, TooManyFieldsError
 from tap_rainfocus.inbox.models import Message, Unreadable
+from tap_rainfocus.schema.names import fold_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -54,7 +54,7 @@ class BodyReader:
     @property
     def unknown(self) -> Collection[str]:
         """The fields, dotted, that no group knows."""
-        return self._read.unknown
+        return [name for name in self._read.unknown if fold_key(name) not in self._open.names]
 
     def __call__(
         self, body: bytes, flow_id: str | None = None, encoding: str = ""
@@ -75,10 +75,13 @@ class BodyReader:
         except EOFError:
             return [_unreadable(Unreadable.CUT_OFF, body, flow_id)]
         except zlib.error:
-            return [_unreadable(Unreadable.NOT_JSON, body, flow_id)]
-        found = [*islice(self._messages(plain, flow_id), MOST_MESSAGES + 1)]
-        if len(found) > MOST_MESSAGES:
-            raise TooManyMessagesError
+            if not body.lstrip().startswith((b"{", b"[")):
+                return [_unreadable(Unreadable.NOT_JSON, body, flow_id)]
+            plain = body  # not compressed, whatever its header says
+        try:
+            found = list(_bounded(self._messages(plain, flow_id)))
+        except TooManyFieldsError:
+            return [_unreadable(Unreadable.TOO_LARGE, body, flow_id)]
         return _told_apart(found) if len(found) > 1 else found
 
     def _messages(self, body: bytes, flow_id: str | None) -> Iterator[Message]:
@@ -96,13 +99,20 @@ class BodyReader:
         except ValueError:
             yield _unreadable(Unreadable.TOO_DEEP, body, flow_id)
         else:
-            size = 0
             for pushed in self._open(value):
                 text = body.decode() if pushed.payload is value else _dump(pushed.payload)
-                size += len(text)
-                if size > MOST_KEPT:
-                    raise TooLargeError
                 yield _message(pushed, text, flow_id or pushed.flow_id)
+
+
+def _bounded(messages: Iterator[Message]) -> Iterator[Message]:
+    size = 0
+    for number, message in enumerate(messages):
+        size += len(message.payload)
+        if size > MOST_KEPT:
+            raise TooManyFieldsError
+        if number == MOST_MESSAGES:
+            raise TooManyMessagesError
+        yield message
 
 
 def _decompressed(body: bytes, encoding: str) -> bytes:
@@ -174,17 +184,19 @@ def _unreadable(
         readable=False,
         fingerprint=digest,
         fault=fault,
+        # What is answered 202 is not sent again; what is refused is.
+        is_placed=fault is Unreadable.CUT_OFF,
     )
 
 
 def _told_apart(messages: list[Message]) -> list[Message]:
-    """The messages, with events that say neither id nor time numbered where they are alike.
+    """The messages, with those that say neither id nor time numbered where they are alike.
 
     Nothing is sent again within the body that it stands in.
     """
     seen: Counter[str] = Counter()
     for number, message in enumerate(messages):
-        if message.readable and not message.is_placed:
+        if not message.is_placed:
             seen[message.key] += 1
             if seen[message.key] > 1:
                 key = f"{message.key}#{seen[message.key]}"

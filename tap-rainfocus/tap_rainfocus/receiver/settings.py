@@ -113,6 +113,9 @@ def _check_secrets(settings: dict[str, t.Any]) -> None:
     if settings["previous_token"] and not settings["token"]:
         msg = f"Setting previous_token is of no use without token: set {PREFIX}TOKEN, too."
         raise SettingsError(msg)
+    if settings["previous_token"] and not _TOKEN.fullmatch(settings["previous_token"]):
+        msg = f"Setting previous_token cannot have been a token: see {PREFIX}TOKEN, or empty it."
+        raise SettingsError(msg)
     previous = settings["previous_inlet"]
     if previous and not _INLET.fullmatch(previous):
         msg = f"Setting previous_inlet cannot have been an inlet: see {PREFIX}INLET, or empty it."

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from tap_rainfocus.schema.names import fold_key
-from tap_rainfocus.schema.unread import TOO_DEEP
 from tap_rainfocus.schema.values import join_choices, read_attributes, read_choices, read_text
 from tap_rainfocus.schema.xdm import EVENT
 
@@ -19,13 +18,20 @@ if t.TYPE_CHECKING:
 
 Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
 
+_Elsewhere: t.TypeAlias = tuple[str, str, str, t.Any]
+"""A group that stands in another one, or under another spelling: where, its key, its name, and
+what it holds."""
+
 MOST_KEYS = 10_000
 """Keys of a group that are remembered; whoever sends more makes up their names."""
 
+LONGEST_KEY = 200
+"""Characters of a key that is remembered."""
+
 _ATTRIBUTES = "attributes"
 
-_UNREADABLE = (ValueError, TypeError, RecursionError)
-"""What readers raise; the last two where a value is nested too deep."""
+_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
+"""What readers raise; some where a value is nested too deep, or beyond all times."""
 
 _GENERIC = frozenset(
     {"attributes", "code", "description", "externalid", "id", "name", "status", "url"}
@@ -110,10 +116,19 @@ class Normalizer:
     def __call__(self, raw: Mapping[str, t.Any]) -> Shaped:
         """Read a record."""
         shaped = Shaped(defaultdict(dict, {self._main: {}}), {})
+        elsewhere: list[_Elsewhere] = []
         for group in self._inside:
             if group in raw and isinstance(raw[group], dict):
-                self._read(raw[group], shaped, group)
-        self._read(raw, shaped, "")
+                self._read(raw[group], shaped, group, elsewhere)
+        self._read(raw, shaped, "", elsewhere)
+        there = {group for group in self._inside if isinstance(raw.get(group), dict)}
+        # One that is read may hold others.
+        for within, key, name, value in elsewhere:
+            if name in there or (within and shaped.groups.get(name)):
+                self._leave(value, shaped, name, _path(within, key))
+                continue
+            self._read_group(value, shaped, name, elsewhere)
+            there.add(name)
         for attributes in self._attributes:
             attributes.settle(shaped)
         return shaped
@@ -127,12 +142,20 @@ class Normalizer:
 
     def _remember(self, within: str, key: str) -> Destination | None:
         destinations = self._destinations[within]
+        if len(key) > LONGEST_KEY:
+            return self._find(within, key)
         if len(destinations) >= MOST_KEYS:
             destinations.clear()
         destinations[key] = self._find(within, key)
         return destinations[key]
 
-    def _read(self, raw: Mapping[str, t.Any], shaped: Shaped, within: str) -> None:
+    def _read(
+        self,
+        raw: Mapping[str, t.Any],
+        shaped: Shaped,
+        within: str,
+        elsewhere: list[_Elsewhere],
+    ) -> None:
         groups = shaped.groups
         destinations = self._destinations[within]
         for key, value in raw.items():
@@ -147,8 +170,8 @@ class Normalizer:
             group_name, name, read, is_text, _ = destination
             if name is None:
                 # One that stands beside the others has been read before them.
-                is_read = not within and key == group_name
-                self._read_group(value, shaped, group_name, is_read=is_read)
+                if within or key != group_name or not isinstance(value, dict):
+                    elsewhere.append((within, key, group_name, value))
                 continue
             regular = value
             if read is not None and not (is_text and type(value) is str):
@@ -160,19 +183,21 @@ class Normalizer:
             if groups[group_name].setdefault(name, regular) is not regular:
                 self._join(raw, within, key, regular, shaped)
 
-    def _read_group(self, value: object, shaped: Shaped, name: str, *, is_read: bool) -> None:
-        if is_read and isinstance(value, dict):
-            return
+    def _read_group(
+        self, value: object, shaped: Shaped, name: str, elsewhere: list[_Elsewhere]
+    ) -> None:
         if isinstance(value, dict):
-            try:
-                self._read(value, shaped, name)
-            except RecursionError:
-                _keep(shaped.unread, name, TOO_DEEP)
-        elif name in self._whole:
-            read = self._read_unknown[name]
-            _keep(shaped.unread, name, read(value) if read else value)
+            self._read(value, shaped, name, elsewhere)
         else:
-            self.left_out.add(name)
+            self._leave(value, shaped, name, name)
+
+    def _leave(self, value: object, shaped: Shaped, name: str, path: str) -> None:
+        """Keep what is no group, or a second one: fields of two are never mixed."""
+        if name in self._whole:
+            read = self._read_unknown[name]
+            _keep(shaped.unread, path, read(value) if read else value)
+        else:
+            self.left_out.add(path)
 
     def _join(
         self,
@@ -229,7 +254,7 @@ class Normalizer:
         if within in self._open:
             group = within or self._main
             return Destination(group, key, self._read_unknown[group])
-        if len(self.left_out) < MOST_KEYS:
+        if len(self.left_out) < MOST_KEYS and len(key) <= LONGEST_KEY:
             self.left_out.add(_path(within or self._main, key))
         return None
 

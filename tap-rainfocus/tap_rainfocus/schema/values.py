@@ -113,7 +113,10 @@ def read_push_time(value: object) -> str:
         return rfc3339(datetime.fromtimestamp(seconds, UTC))
     if leap := _LEAP_SECOND.fullmatch(text):
         before = datetime.fromisoformat(read_push_time(f"{leap[1]}59{leap[2]}"))
-        return rfc3339(before + timedelta(seconds=1))
+        try:
+            return rfc3339(before + timedelta(seconds=1))
+        except OverflowError as error:
+            raise ValueError from error
     if _RFC_1123.fullmatch(text):
         moment = parsedate_to_datetime(text)
         return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -155,7 +155,7 @@ class ExperienceEvents(TapStream):
         try:
             payload = kept_event(row.payload)
             identity = self._read_content(payload).identity(row.received_at)
-        except (TypeError, ValueError):  # one event must not keep all others back
+        except (TypeError, ValueError, OverflowError):  # one event must not keep all others back
             shaped = Shaped({}, {"payload": "is no JSON: see the inbox"})
             return self._assemble(row, hashlib.sha256(row.payload.encode()).hexdigest(), shaped)
         shaped = self.normalize(with_groups_first(payload))

@@ -487,7 +487,7 @@ def test_an_entity_whose_id_is_none(receiver: Receiver) -> None:
     for odd in odd_ids:
         body = {"xdmEntity": {**PERSON, "_id": "x", "transmissionId": odd}}
         assert receiver.post(body).status == 200
-    assert receiver.ids == [None, None, "7"]
+    assert receiver.ids == ["x", None, "7"]
 
 
 ALONE: dict[str, object] = {
@@ -523,6 +523,112 @@ def test_a_group_of_several_is_an_event_each(receiver: Receiver, run_tap: TapRun
     assert told == [("A", "0"), ("B", "1"), ("C", "2")]
     assert {one["attendee"]["email"] for one in found} == {"a@example.com"}
     assert len({one["_id"] for one in found}) == 3
+
+
+ELSEWHERE: dict[str, tuple[dict[str, object], dict[str, object], dict[str, object]]] = {
+    "in another group": (
+        {"lead": {"leadId": "L", "attendee": {"email": "b@example.com"}}},
+        {"attendeeId": "A"},
+        {"lead.attendee": {"email": "b@example.com"}},
+    ),
+    "in other letters": (
+        {"Attendee": {"attendeeId": "B", "email": "b@example.com"}},
+        {"attendeeId": "A"},
+        {"Attendee": {"attendeeId": "B", "email": "b@example.com"}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "attendee", "unread"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_two_people_are_never_mixed(
+    receiver: Receiver,
+    run_tap: TapRunner,
+    more: dict[str, object],
+    attendee: dict[str, object],
+    unread: dict[str, object],
+) -> None:
+    receiver.post({"transmissionId": "t1", "attendee": {"attendeeId": "A"}, **more})
+    (record,) = run_tap({"inbox_url": f"sqlite:///{receiver.path}"}).records("experience_events")
+    assert record["attendee"] == attendee
+    assert json.loads(record["_unread"]) == unread
+
+
+BESIDE: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "no messages": ({"messages": [], "data": FIRST}, {}),
+    "odd messages": ({"messages": [{"odd": 1}], "data": FIRST}, {}),
+    "null inside": ({"transmissionId": "t1", "data": FIRST | {"transmissionId": None}}, {}),
+    "a group in parts": (
+        {"event": {"name": "Summit"}, "data": FIRST | {"event": {"code": "s"}}},
+        {"event": {"name": "Summit", "code": "s"}},
+    ),
+    "in the header": (
+        {"header": {"transmissionId": "t1", "eventType": "A"}, "body": PERSON},
+        {},
+    ),
+    "a person beside": ({**PERSON, "events": [{"transmissionId": "t1", "eventType": "A"}]}, {}),
+    "named in event": (
+        {"event": {"name": "Summit", **FIRST}},
+        {"event": {"name": "Summit"}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "more"), BESIDE.values(), ids=BESIDE)
+def test_what_stands_beside_a_wrapper_is_the_event_s(
+    receiver: Receiver, run_tap: TapRunner, body: dict[str, object], more: dict[str, object]
+) -> None:
+    assert receiver.post(body).status == 200
+    (record,) = run_tap({"inbox_url": f"sqlite:///{receiver.path}"}).records("experience_events")
+    assert record["transmissionId"] == "t1"
+    assert record == record | {"eventType": "A", "attendee": PERSON["attendee"]} | more
+
+
+def test_a_group_that_is_none_tells_events_apart(receiver: Receiver) -> None:
+    for person in ("1", "2"):
+        receiver.post({"transmissionId": "t1", "attendee": [{"attendeeId": person}, None]})
+    assert receiver.inbox.counts() == {"events": 2, "unreadable": 0}
+
+
+@pytest.mark.parametrize("said", ["N/A", "{{now}}", " "])
+def test_a_time_that_cannot_be_read_is_no_place(receiver: Receiver, said: str) -> None:
+    event = SCHEDULED | {"timestamp": said}
+    receiver.post(event)
+    receiver.post(event)
+    age(receiver, store.RETRY_WINDOW)
+    receiver.post(event)
+    assert receiver.inbox.counts()["events"] == 2
+
+
+@pytest.mark.parametrize("said", ["null", 0, "00000000-0000-0000-0000-000000000000"])
+def test_a_word_for_no_id_is_none(receiver: Receiver, said: object) -> None:
+    for day in ("18", "19", "18"):
+        moment = {"timestamp": f"2025-03-{day}T16:05:09.000Z"}
+        receiver.post(SCHEDULED | {"transmissionId": said} | moment)
+    assert receiver.inbox.counts() == {"events": 2, "unreadable": 0}
+
+
+def test_what_is_not_understood_may_come_again_too(receiver: Receiver) -> None:
+    odd = {"result": SCHEDULED}
+    receiver.post([odd, {"result": DROPPED}, odd])
+    receiver.post(odd)
+    assert receiver.inbox.counts() == {"events": 0, "unreadable": 3}
+    age(receiver, store.RETRY_WINDOW)
+    receiver.post(odd)
+    assert receiver.inbox.counts() == {"events": 0, "unreadable": 4}
+
+
+def test_a_time_beyond_all_times(receiver: Receiver, run_tap: TapRunner) -> None:
+    body = [EVENT, {"transmissionId": "t2", "timestamp": "9999-12-31T23:59:60Z"}]
+    assert receiver.post(body).status == 200
+    run = run_tap({"inbox_url": f"sqlite:///{receiver.path}"})
+    assert [one["timestamp"] for one in run.records("experience_events")][1:] == [None]
+
+
+def test_many_fields_beside_many_events(receiver: Receiver) -> None:
+    many: dict[str, object] = {f"field{n}": n for n in range(20_000)}
+    many["data"] = [{"lead": {"leadId": n}} for n in range(100)]
+    assert receiver.post(many).status == 202
+    assert receiver.inbox.kinds() == {"too-large": 1}
 
 
 def test_groups_that_cannot_be_told_apart_are_kept(receiver: Receiver, run_tap: TapRunner) -> None:
@@ -573,8 +679,8 @@ def test_what_is_large_once_it_is_not_compressed(receiver: Receiver) -> None:
     "many", [{"session": [{"code": "A"}] * 5000}, {"events": [{"lead": {"leadId": 1}}] * 5000}]
 )
 def test_what_is_large_once_it_is_unfolded(receiver: Receiver, many: dict[str, object]) -> None:
-    check_refusal(receiver.post({"eventType": "x", "text": "x" * 500_000, **many}), 413)
-    assert receiver.inbox.counts() == {"events": 0, "unreadable": 0}
+    assert receiver.post({"text": "x" * 500_000, **many}).status == 202
+    assert receiver.inbox.kinds() == {"too-large": 1}
 
 
 def test_wrappers_in_wrappers_in_wrappers(receiver: Receiver) -> None:
@@ -767,7 +873,7 @@ def test_metrics_of_the_inbox_and_of_what_comes(receiver: Receiver) -> None:
 
 
 def test_metrics_have_an_end(receiver: Receiver) -> None:
-    receiver.batch([{"eventType": f"type {n}", f"field{n}": 1} for n in range(300)])
+    receiver.batch([{"eventType": f"type{n}", f"field{n}": 1} for n in range(300)])
     names = [key[0] for key in receiver.metrics]
     assert names.count("rainfocus_receiver_events_total") == 101
     assert names.count("rainfocus_receiver_unknown_field") == 100

@@ -153,7 +153,7 @@ SHAPES: dict[str, tuple[Payload, Payload, Payload]] = {
     "a group twice": (
         {"lead": {"note": "a"}, "Lead": {"note": "b"}},
         {"lead": {"note": "a"}},
-        {"lead.note": "b"},
+        {"Lead": {"note": "b"}},
     ),
     "names of fields without their group": (
         {"email": "a@b.c", "state": "sent", "type": "push", "name": "n", "id": 5},

@@ -27,7 +27,7 @@ OTHER = "other"
 MEASURED_EVERY = 60.0
 """Seconds."""
 
-_LABEL = re.compile(r"[A-Za-z][\w .:/-]{0,79}")
+_LABEL = re.compile(r"[A-Za-z][\w.:/-]{0,79}")
 
 COMMIT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 

@@ -118,9 +118,11 @@ def export(sequences: tuple[int, ...], output: str | None) -> None:
     They have sequence, received_at, kind, flow_id, and payload: a text, or of bytes that are none
     payload_base64. It is personal data.
     """
-    with opened() as inbox, _written(output) as write:
-        for row in _chosen(inbox, sequences):
-            write(_line(row))
+    with opened() as inbox:
+        _check(inbox, sequences)
+        with _written(output) as write:
+            for row in _chosen(inbox, sequences):
+                write(_line(row))
 
 
 def _line(row: KeptRow) -> bytes:
@@ -165,6 +167,7 @@ def judge(sequences: tuple[int, ...]) -> None:
     judged = mended = 0
     with opened(settings) as inbox:
         last = inbox.last()
+        _check(inbox, sequences)
         for row in _chosen(inbox, sequences):
             if row.sequence > last:
                 break
@@ -178,8 +181,8 @@ def judge(sequences: tuple[int, ...]) -> None:
     click.echo(f"{said} looked at; {mended:,} of them hold events that the tap reads next.")
 
 
-def _chosen(inbox: KeptInbox, sequences: tuple[int, ...]) -> Iterator[KeptRow]:
-    """The rows that are not readable, or those with these sequences.
+def _check(inbox: KeptInbox, sequences: tuple[int, ...]) -> None:
+    """Check that there is a row that is not readable with each of these sequences.
 
     Raises:
         DataError: There is none with one of them.
@@ -188,4 +191,9 @@ def _chosen(inbox: KeptInbox, sequences: tuple[int, ...]) -> Iterator[KeptRow]:
     if wanted and (unknown := wanted - {row.sequence for row in inbox.rows(readable=False)}):
         msg = f"No unread message has sequence {min(unknown)}: see rainfocus-receiver list."
         raise DataError(msg)
+
+
+def _chosen(inbox: KeptInbox, sequences: tuple[int, ...]) -> Iterator[KeptRow]:
+    """The rows that are not readable, or those of them with these sequences."""
+    wanted = set(sequences)
     yield from (row for row in inbox.rows(readable=False) if not wanted or row.sequence in wanted)

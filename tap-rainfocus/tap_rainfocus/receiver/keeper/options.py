@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 from contextlib import closing
 
-import click
 from rainfocus_client.errors import UsageError
 
 from tap_rainfocus.inbox.keeping import KeptInbox
@@ -39,11 +38,6 @@ def read_up_to(inbox: Inbox, state: str) -> int:
         msg = "--state is of another inbox, or this one was put back."
         raise UsageError(msg)
     return read.sequence
-
-
-def tell(*sentences: str) -> None:
-    """Print sentences in one line."""
-    click.echo(" ".join(filter(None, sentences)))
 
 
 def count(number: int, one: str, many: str) -> str:

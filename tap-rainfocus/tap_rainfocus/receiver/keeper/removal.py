@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 import zlib
 from contextlib import suppress
@@ -122,6 +123,13 @@ def _is_in(person: Person, value: object) -> bool:
     return person.is_in_text(value.text) if isinstance(value, _Text) else person.is_in(value)
 
 
+SHORTEST_ID = 6
+"""Characters of an id that can be looked for beside an address: shorter ones may be anybody's."""
+
+_PIECE = 256
+_ESCAPED = re.compile(r"\\+u([0-9A-Fa-f]{4})")
+
+
 class _Text(t.NamedTuple):
     """What is no JSON."""
 
@@ -132,14 +140,32 @@ def _readings(row: KeptRow) -> Iterator[object]:
     """What a row may say: the value of JSON, or texts."""
     body = payloads.as_bytes(row.payload)
     if body.startswith(COMPRESSED):
-        with suppress(zlib.error):
-            body = zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, MOST_BYTES)
+        body = _decompressed(body)
+    if row.flow_id:
+        yield _Text(row.flow_id)
     try:
         yield parse_storable(body)
     except ValueError:
-        yield _Text(body.decode(errors="replace"))
-        if b"\0" in body:
-            yield from (_Text(body.decode(name, "replace")) for name in ("utf-16", "utf-16-be"))
+        charsets = ("utf-8", "latin-1", *(("utf-16", "utf-16-be") if b"\0" in body else ()))
+        for charset in charsets:
+            text = body.decode(charset, "replace")
+            yield _Text(text)
+            if "\\u" in text:  # of JSON that is cut off
+                yield _Text(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text))
+
+
+def _decompressed(body: bytes) -> bytes:
+    """As much of a compressed body as can be read."""
+    found = b""
+    while body and len(found) < MOST_BYTES:
+        stream = zlib.decompressobj(GZIP_OR_ZLIB)
+        with suppress(zlib.error):
+            for begin in range(0, len(body), _PIECE):
+                found += stream.decompress(body[begin : begin + _PIECE], MOST_BYTES)
+                if stream.eof:
+                    break
+        body = stream.unused_data + body[begin + _PIECE :] if stream.eof else b""
+    return found
 
 
 def _id_beside(person: Person, row: KeptRow, read: ContentReader) -> Iterator[str]:
@@ -147,8 +173,9 @@ def _id_beside(person: Person, row: KeptRow, read: ContentReader) -> Iterator[st
     if row.readable:
         with suppress(ValueError):
             attendee = read(payloads.kept_event(row.payload)).groups.get("attendee", {})
-            if "attendeeId" in attendee and person.is_in(attendee.get("email")):
-                yield attendee["attendeeId"]
+            known = attendee.get("attendeeId", "")
+            if len(known) >= SHORTEST_ID and person.has_address(attendee.get("email", "")):
+                yield known
 
 
 def _last(inbox: Inbox, sequence: int) -> int:

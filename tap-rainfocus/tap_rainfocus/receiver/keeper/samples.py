@@ -57,9 +57,15 @@ def check(file: str) -> None:
     if all(message.fault not in {None, Unreadable.NO_EVENT} for message in messages):
         msg = f"{file} cannot be read as JSON ({messages[0].fault})."
         raise DataError(msg)
+    first: dict[str, int] = {}
     for number, message in enumerate(messages, 1):
-        _tell(number, message)
+        if (same := first.setdefault(message.key, number)) != number:
+            click.echo(f"Message {number}: the same as message {same}.")
+        else:
+            _tell(number, message)
     events = sum(message.readable for message in messages)
+    if len(first) < len(messages):
+        click.echo(f"{count(len(first), 'message is', 'messages are')} not the same as another.")
     click.echo(f"{events:,} of {count(len(messages), 'message', 'messages')} would be read.")
     if not events:
         msg = (

@@ -8,6 +8,9 @@ from pathlib import Path
 from rainfocus_client.errors import DataError
 from rainfocus_client.lenient_json import parse_json
 
+MOST_ROWS = 2**62
+"""More than any inbox has."""
+
 
 class Progress(t.NamedTuple):
     """The last sequence that was read, and the identity of the inbox if the state tells it."""
@@ -33,7 +36,7 @@ def read_progress(file: str) -> Progress:
             state = inner
     match state:
         case {"bookmarks": {"experience_events": {"replication_key_value": int(last), **more}}} if (
-            not isinstance(last, bool)
+            not isinstance(last, bool) and 0 <= last < MOST_ROWS
         ):
             return Progress(last, _identity(more.get("inbox")))
     msg = f"{file} holds no bookmark of experience_events: give the state of the tap that reads it."
