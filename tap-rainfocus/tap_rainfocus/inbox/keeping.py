@@ -18,16 +18,13 @@ from tap_rainfocus.inbox.models import (
     Unread,
 )
 from tap_rainfocus.inbox.store import KIND, UNREADABLE, Inbox, append_rows, to_utc
-from tap_rainfocus.inbox.tables import ROWS
+from tap_rainfocus.inbox.tables import MOST_ROWS, ROWS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 PRUNE_SIZE = 200
 """Rows deleted in a transaction: receivers need not wait long, and a full disk may have room."""
-
-MOST_ROWS = 2**62
-"""More than any inbox has."""
 
 ROWS_AT_ONCE = 50
 """Rows read at a time; each may hold a megabyte."""

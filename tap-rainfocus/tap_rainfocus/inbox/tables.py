@@ -8,6 +8,9 @@ import sqlalchemy as sa
 
 TABLES = sa.MetaData()
 
+MOST_ROWS = 2**62
+"""More than any inbox has."""
+
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 ROWS = sa.Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import typing as t
 from contextlib import suppress
@@ -13,12 +14,15 @@ import sqlalchemy as sa
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings.checks import check_settings
+from rainfocus_client.settings.preparation import check_variables
 from rainfocus_client.settings.sources import environment_settings, with_defaults
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rainfocus_client.settings.declarations import JSONSchema
+
+LOGGER = logging.getLogger("rainfocus-receiver")
 
 PREFIX = "RAINFOCUS_RECEIVER_"
 
@@ -40,6 +44,8 @@ FOLDER_SCHEMA: JSONSchema = {
     "type": "object",
     "properties": {"folder": {"type": "string", "minLength": 1, "default": ".receiver"}},
 }
+
+_ALL: JSONSchema = {"properties": {**SCHEMA["properties"], **FOLDER_SCHEMA["properties"]}}
 
 _INLET = re.compile(r"[A-Za-z0-9._~-]{16,}")
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
@@ -86,6 +92,7 @@ class Settings:
         """
         ready = {"inlet": "", "token": "", **_found(SCHEMA, given)}
         _protect_logs(ready)
+        check_variables(_ALL, PREFIX, LOGGER, counts=True)
         check_settings(ready, SCHEMA, PREFIX)
         if serving:
             _check_secrets(ready)

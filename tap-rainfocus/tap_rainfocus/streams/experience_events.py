@@ -9,13 +9,13 @@ from contextlib import closing
 from rainfocus_client.errors import SettingsError
 from typing_extensions import override
 
+from tap_rainfocus.inbox.bookmark import Known, marked
 from tap_rainfocus.inbox.content import ContentReader
 from tap_rainfocus.inbox.models import CONFLICT
 from tap_rainfocus.inbox.payloads import kept_event
 from tap_rainfocus.inbox.records import OURS, SEQUENCE, event_fields, with_groups_first
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.normalization import Shaped
-from tap_rainfocus.schema.values import rfc3339
 from tap_rainfocus.streams.base import TapStream
 from tap_rainfocus.streams.bookmarks import VALUE
 
@@ -31,9 +31,6 @@ if t.TYPE_CHECKING:
 
 ROWS_AT_ONCE = 50
 """Few, since each may hold a megabyte; most hold a few hundred bytes."""
-
-MOST_ROWS = 2**62
-"""More than any inbox has."""
 
 _INBOX = "inbox"
 """Key of the bookmark: which inbox it is of, and a mark of the last row that was read."""
@@ -128,11 +125,11 @@ class ExperienceEvents(TapStream):
             SettingsError: The bookmark does not say which inbox it is of, and cannot be of this.
         """
         after = self._bookmark()
-        known = _Known.read(self.stream_state.pop(_INBOX, None))
+        known = Known.read(self.stream_state.pop(_INBOX, None))
         identity = inbox.identity()
         if after and (why := known.differs(inbox, identity, after, last)):
             self.logger.warning("%s It is read from its beginning.", why)
-            after, known = 0, _Known()
+            after, known = 0, Known()
             self._move_bookmark(after)
         if after > last:
             msg = (
@@ -143,13 +140,13 @@ class ExperienceEvents(TapStream):
             raise SettingsError(msg)
         row = inbox.last_row(after)
         pruned = {"row": known.row, "mark": known.mark} if known.row else {}
-        self.stream_state[_INBOX] = {"identity": identity} | (_marked(row) if row else pruned)
+        self.stream_state[_INBOX] = {"identity": identity} | (marked(row) if row else pruned)
         return after
 
     def _move_bookmark(self, sequence: int, row: InboxRow | None = None) -> None:
         self.stream_state.update({"replication_key": SEQUENCE, VALUE: sequence})
         if row:
-            self.stream_state[_INBOX] |= _marked(row)
+            self.stream_state[_INBOX] |= marked(row)
 
     def _record(self, row: InboxRow) -> Record:
         try:
@@ -167,50 +164,6 @@ class ExperienceEvents(TapStream):
     def _assemble(self, row: InboxRow, identity: str, shaped: Shaped) -> Record:
         fields = event_fields(shaped, identity, row.received_at, row.sequence)
         return self.assemble(fields, shaped)
-
-
-class _Known(t.NamedTuple):
-    """What a bookmark knows of its inbox.
-
-    Attributes:
-        identity: Of the inbox, if it had one.
-        row: The sequence of the last row that was read, 0 if unknown.
-        mark: What tells that row from one that takes its place.
-    """
-
-    identity: str | None = None
-    row: int = 0
-    mark: str | None = None
-
-    @classmethod
-    def read(cls, said: object) -> t.Self:
-        """From a state; of what cannot be, nothing is known."""
-        match said:
-            case {"identity": str() | None as identity, "row": int(row), "mark": str(mark)}:
-                return cls(identity, row if 0 < row < MOST_ROWS else 0, mark)
-            case {"identity": str() as identity}:
-                return cls(identity)
-            case _:
-                return cls()
-
-    def differs(self, inbox: Inbox, identity: str | None, after: int, last: int) -> str | None:
-        """Why this is not the inbox as it is now, if there is a sign of that."""
-        if self.identity and identity and self.identity != identity:
-            return "The inbox is another one than in the run before."
-        if not self.row:
-            return None
-        is_beyond = self.identity is not None and after > last
-        oldest, row = inbox.read(0, 1), inbox.last_row(after)
-        is_pruned = not oldest or oldest[0].sequence > after
-        is_same = row is not None and _marked(row) == {"row": self.row, "mark": self.mark}
-        if is_beyond or not (is_same or is_pruned or inbox.is_forgotten(self.row)):
-            return "The inbox has been put back to an earlier state since the run before."
-        return None
-
-
-def _marked(row: InboxRow) -> dict[str, object]:
-    content = f"{rfc3339(row.received_at)} {row.transmission_id} {row.payload}"
-    return {"row": row.sequence, "mark": hashlib.sha256(content.encode()).hexdigest()[:16]}
 
 
 def _open(url: str) -> Inbox:

@@ -513,6 +513,9 @@ def test_prune_on_a_full_disk(place: Place) -> None:
         ({"RAINFOCUS_RECEIVER_INLET": "with/slash/and/enough"}, "RAINFOCUS_RECEIVER_INLET"),
         ({"RAINFOCUS_RECEIVER_TOKEN": "two words, long enough"}, "RAINFOCUS_RECEIVER_TOKEN"),
         ({"RAINFOCUS_RECEIVER_PREVIOUS_INLET": "short"}, "Setting previous_inlet"),
+        ({"RAINFOCUS_RECEIVER_PREVIOUS_TOKEN": "short"}, "Setting previous_token"),
+        ({"RAINFOCUS_RECEIVER_TOKENS": TOKEN}, "is RAINFOCUS_RECEIVER_TOKEN meant?"),
+        ({"RAINFOCUS_RECEIVER_INBOXURL": "x"}, "is RAINFOCUS_RECEIVER_INBOX_URL meant?"),
         (
             {"RAINFOCUS_RECEIVER_TOKEN": "", "RAINFOCUS_RECEIVER_PREVIOUS_TOKEN": "x" * 20},
             "Setting previous_token is of no use",

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import typing as t
@@ -114,6 +115,23 @@ def test_status(either: Keeper, run_tap: TapRunner) -> None:
     either.fill({"transmissionId": "t8"}, {"transmissionId": "t9"})
     told = either.run("status", "--state", "state.json").out.splitlines()[-1]
     assert told.startswith("Unread by the tap: 2, the oldest with sequence 8, received 20")
+
+
+def test_an_inbox_that_was_put_back_is_not_what_the_state_read(
+    keeper: Keeper, run_tap: TapRunner
+) -> None:
+    file, backup = keeper.folder / "inbox.db", keeper.folder / "backup.db"
+    keeper.fill({"transmissionId": "a"})
+    shutil.copy(file, backup)
+    keeper.fill({"transmissionId": "b"}, {"transmissionId": "c"})
+    state = run_tap({"inbox_url": keeper.url}).state
+    (keeper.folder / "state.json").write_text(json.dumps(state))
+    shutil.copy(backup, file)
+    keeper.fill(*({"transmissionId": f"new {n}"} for n in range(9)))
+    prune = ("prune", "--read-before", "2999-01-01")
+    for command in (("status",), prune):
+        check_failure(keeper.run(*command, "--state", "state.json"), "this one was put back", 2)
+    assert len(keeper.kinds()) == 10
 
 
 def test_a_state_that_is_none(keeper: Keeper) -> None:

@@ -32,9 +32,8 @@ def read_up_to(inbox: Inbox, state: str) -> int:
         DataError: The file holds no state of a tap that reads an inbox.
         UsageError: The state is not of this inbox.
     """
-    read, identity = read_progress(state), inbox.identity()
-    is_other = read.identity and identity and read.identity != identity
-    if is_other or read.sequence > inbox.last():
+    read, identity, last = read_progress(state), inbox.identity(), inbox.last()
+    if read.sequence > last or read.known.differs(inbox, identity, read.sequence, last):
         msg = "--state is of another inbox, or this one was put back."
         raise UsageError(msg)
     return read.sequence

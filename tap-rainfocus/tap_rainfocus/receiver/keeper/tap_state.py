@@ -8,15 +8,15 @@ from pathlib import Path
 from rainfocus_client.errors import DataError
 from rainfocus_client.lenient_json import parse_json
 
-MOST_ROWS = 2**62
-"""More than any inbox has."""
+from tap_rainfocus.inbox.bookmark import Known
+from tap_rainfocus.inbox.tables import MOST_ROWS
 
 
 class Progress(t.NamedTuple):
-    """The last sequence that was read, and the identity of the inbox if the state tells it."""
+    """The last sequence that was read, and what the state knows of its inbox."""
 
     sequence: int
-    identity: str | None
+    known: Known
 
 
 def read_progress(file: str) -> Progress:
@@ -38,13 +38,6 @@ def read_progress(file: str) -> Progress:
         case {"bookmarks": {"experience_events": {"replication_key_value": int(last), **more}}} if (
             not isinstance(last, bool) and 0 <= last < MOST_ROWS
         ):
-            return Progress(last, _identity(more.get("inbox")))
+            return Progress(last, Known.read(more.get("inbox")))
     msg = f"{file} holds no bookmark of experience_events: give the state of the tap that reads it."
     raise DataError(msg)
-
-
-def _identity(inbox: object) -> str | None:
-    match inbox:
-        case {"identity": str(identity)}:
-            return identity
-    return None
