@@ -116,6 +116,7 @@ class Database:
                 msg = f"Setting {name}_url names no file: give it as sqlite:///{name}.db."
                 raise SettingsError(msg)
             self._file = _file(parsed)
+            self._opened: os.stat_result | None = None
             self._engine = _engine(parsed, self._file, read_only=read_only)
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             scheme = url.partition("://")[0]
@@ -174,6 +175,7 @@ class Database:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 os.close(os.open(self._file, flags, OWNER_ONLY))
                 self.keep_others_out()
+                self._opened = self._file.stat()
             self._again(self._make, tables)
         except (sa.exc.SQLAlchemyError, OSError, ValueError) as error:
             self.close()
@@ -221,16 +223,20 @@ class Database:
             size: Bytes that are to be written.
 
         Raises:
-            StorageError: There is too little room.
+            StorageError: There is too little room, or the file at its path is another one by now.
         """
         if not self._file:
             return
         log = Path(f"{self._file}-wal")
         try:
+            is_gone = self._opened and not os.path.samestat(self._file.stat(), self._opened)
             taken = log.stat().st_size if log.exists() else 0
             room = shutil.disk_usage(self._file.parent).free
         except OSError as error:
             raise self._failed(error, "written") from None
+        if is_gone:
+            msg = f"The file of the {self._name} was replaced while it was open: start this again."
+            raise StorageError(msg)
         if room >= taken + 2 * size:
             return
         if not self.checkpoint() or room + self._unused() < 2 * size:

@@ -982,6 +982,19 @@ def test_health_leaves_nothing_behind(receiver: Receiver) -> None:
         assert rows.fetchall() == [(1, EVENT["transmissionId"])]
 
 
+@pytest.mark.parametrize("with_another", [False, True])
+def test_an_inbox_that_is_taken_away_under_a_receiver(
+    receiver: Receiver, *, with_another: bool
+) -> None:
+    receiver.post(EVENT)
+    path = receiver.path.rename(receiver.path.with_name("away"))
+    if with_another:
+        shutil.copy(path, receiver.path)
+    assert receiver.post({"transmissionId": "x"}).status == 503
+    health = receiver.get("/health")
+    assert (health.status, health.json["cause"]) == (503, "database")
+
+
 def test_too_many_that_wait_are_sent_away(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1049,6 +1062,7 @@ def test_the_first_refusal_of_each_kind_is_told(
             receiver.post(EVENT, method="PUT")
             receiver.post(b'{"wrong-body')
             receiver.post(event_of(MB + 1))
+            receiver.post(EVENT, f"/collection/{INLET}/")
             receiver.batch([{}] * 10_001)
             receiver.post(EVENT, upgrade="h2c")
             head = (f"POST /collection/{INLET} HTTP/1.1", "host: a", "content-length: 100")
@@ -1059,7 +1073,7 @@ def test_the_first_refusal_of_each_kind_is_told(
                 assert receiver.post(EVENT).status == 503
     refusals = [message for message in caplog.messages if "was refused" in message]
     told = [message.split()[5].rstrip(":") for message in refusals]
-    assert told == ["404", "401", "405", "400", "413", "413", "503", "408", "503"]
+    assert told == ["404", "401", "405", "400", "413", "404", "413", "503", "408", "503"]
     assert refusals[1] == (
         "A request was refused with 401: a Bearer token is wanted. "
         "Others like it are counted in /metrics only."

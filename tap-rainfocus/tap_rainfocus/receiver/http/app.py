@@ -90,6 +90,8 @@ def create_app(
     async def refuse(_request: Request, error: Exception) -> Response:
         known = t.cast("HTTPException", error)
         reply = Refusal(known.status_code, f"{known.detail}.").reply
+        metrics.answered(known.status_code)
+        tell_once(known.status_code, "Nothing is taken at this path in this way.")
         return JSONResponse(reply.content, reply.status, known.headers)
 
     def collection(*, is_batch: bool) -> Collection:
