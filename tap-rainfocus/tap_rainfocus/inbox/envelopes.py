@@ -207,7 +207,10 @@ def _with_event_group(inner: Payload) -> Payload:
 
 
 def _identified(entity: Payload) -> Payload:
-    """An XDM entity whose `_id` is its transmission's, if it names none (aep-xdm: the mapping)."""
+    """An XDM entity whose `_id` is its transmission's, if it names none (aep-xdm: the mapping).
+
+    Else it is `xdmId`, for it may be a hash of that id.
+    """
     if "_id" not in entity:
         return entity
     known = [
@@ -216,7 +219,9 @@ def _identified(entity: Payload) -> Payload:
     if not known:
         entity = {k: v for k, v in entity.items() if fold_key(k) != "transmissionid"}
         return {"transmissionId" if k == "_id" else k: v for k, v in entity.items()}
-    return {k: v for k, v in entity.items() if k != "_id" or v not in known}
+    return {
+        "xdmId" if k == "_id" else k: v for k, v in entity.items() if k != "_id" or v not in known
+    }
 
 
 def _by_elements(event: Payload) -> list[Payload]:

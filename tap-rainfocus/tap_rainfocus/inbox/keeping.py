@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from rainfocus_client.errors import StorageCause, StorageError
 
 from tap_rainfocus.inbox.models import (
+    CONFLICT,
     EVENT,
     FORGOTTEN,
+    Judged,
     Kept,
     KeptRow,
     Message,
@@ -58,20 +60,16 @@ class KeptInbox(Inbox):
             after = found[-1][0]
             yield from (KeptRow(number, to_utc(when), *rest) for number, when, *rest in found)
 
-    def judge(self, row: KeptRow, messages: list[Message]) -> bool:
-        """Keep what a row comes to now, if it has an event that is new: behind all others.
-
-        Returns:
-            Whether it has; the row is then gone.
+    def judge(self, row: KeptRow, messages: list[Message]) -> Judged:
+        """Keep what a row comes to now, behind all others; a row that is no event stays.
 
         Raises:
             StorageError: The inbox cannot be written; the row is still there.
         """
         try:
-            self._database.write(partial(_judge, row, messages))
-        except _NothingNewError:
-            return False
-        return True
+            return self._database.write(partial(_judge, row, messages))
+        except _StillUnreadError:
+            return Judged.UNREAD
 
     def unread(self, after: int) -> Unread:
         """What a tap has yet to read that has read up to a sequence.
@@ -179,8 +177,8 @@ class KeptInbox(Inbox):
             yield len(found)
 
 
-class _NothingNewError(Exception):
-    """A row comes to nothing that was not there before."""
+class _StillUnreadError(Exception):
+    """A row comes to nothing else than before."""
 
 
 def _all(query: sa.Select[t.Any], connection: sa.Connection) -> Sequence[t.Any]:
@@ -191,15 +189,18 @@ def _execute(statement: sa.Update, connection: sa.Connection) -> None:
     connection.execute(statement)
 
 
-def _judge(row: KeptRow, messages: list[Message], connection: sa.Connection) -> None:
+def _judge(row: KeptRow, messages: list[Message], connection: sa.Connection) -> Judged:
     same = (ROWS.c.sequence == row.sequence) & (ROWS.c.payload == row.payload)
     if not connection.execute(sa.delete(ROWS).where(same)).rowcount:  # forgotten or judged since
-        raise _NothingNewError
+        raise _StillUnreadError
     kept = append_rows(connection, messages, row.received_at)
-    if not any(
+    if any(
         message.readable and one is Kept.NEW for message, one in zip(messages, kept, strict=True)
     ):
-        raise _NothingNewError
+        return Judged.NEW
+    if row.kind == CONFLICT or not all(message.readable for message in messages):
+        raise _StillUnreadError
+    return Judged.KNOWN
 
 
 def _chosen(before: datetime | None, sequence: int | None) -> sa.ColumnElement[bool]:

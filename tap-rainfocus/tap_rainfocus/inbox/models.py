@@ -101,6 +101,17 @@ class Unread(t.NamedTuple):
     received_at: datetime | None
 
 
+class Judged(enum.Enum):
+    """What a message that was not read comes to now."""
+
+    NEW = enum.auto()
+    """It has an event that was not there."""
+    KNOWN = enum.auto()
+    """All events in it are there already."""
+    UNREAD = enum.auto()
+    """It is not an event, or was removed meanwhile."""
+
+
 class Kept(enum.IntEnum):
     """What became of a message; it is true where the message was not there before."""
 

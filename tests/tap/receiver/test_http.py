@@ -449,6 +449,7 @@ WRAPPED: dict[str, tuple[object, list[str]]] = {
     "tenant without id": ({"body": {"xdmEntity": {**XDM, "_acme": PERSON}}}, ["t1"]),
     "an entity without tenant": ({"body": {"xdmEntity": {**XDM, **PERSON}}}, ["t1"]),
     "an entity with both ids": ({"xdmEntity": {**FIRST, "_id": "t1"}}, ["t1"]),
+    "an entity with a hash": ({"xdmEntity": {**FIRST, "_id": "5af0"}}, ["t1"]),
     "an event in capitals": ({"Event": FIRST}, ["t1"]),
     "data": ({"data": FIRST, "version": 2}, ["t1"]),
     "payload": ({"payload": FIRST}, ["t1"]),

@@ -17,6 +17,7 @@ from rainfocus_client.lenient_json import parse_storable
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
+from tap_rainfocus.inbox.models import Judged
 from tap_rainfocus.receiver.bodies import BodyReader
 from tap_rainfocus.receiver.keeper.options import count, opened, read_up_to
 from tap_rainfocus.receiver.settings import Settings
@@ -164,21 +165,24 @@ def judge(sequences: tuple[int, ...]) -> None:
     """
     settings = Settings.read(serving=False)
     read_body = BodyReader(settings.payload_key)
-    judged = mended = 0
+    judged: Counter[Judged] = Counter()
     with opened(settings) as inbox:
         last = inbox.last()
         _check(inbox, sequences)
         for row in _chosen(inbox, sequences):
             if row.sequence > last:
                 break
-            judged += 1
             try:
                 messages = read_body(payloads.as_bytes(row.payload), row.flow_id)
             except ValueError:  # too large, or too many
-                continue
-            mended += inbox.judge(row, messages)
-    said = count(judged, "message was", "messages were")
-    click.echo(f"{said} looked at; {mended:,} of them hold events that the tap reads next.")
+                messages = []
+            judged[inbox.judge(row, messages) if messages else Judged.UNREAD] += 1
+    said = count(judged.total(), "message was", "messages were")
+    click.echo(
+        f"{said} looked at: {judged[Judged.NEW]:,} with events that the tap reads next, "
+        f"{judged[Judged.KNOWN]:,} with events that are there already, "
+        f"{judged[Judged.UNREAD]:,} as before."
+    )
 
 
 def _check(inbox: KeptInbox, sequences: tuple[int, ...]) -> None:
