@@ -103,7 +103,7 @@ def test_every_record_ends_as_exactly_one_thing(
     with loop_server(answer) as server:
 
         @settings(
-            max_examples=50,
+            max_examples=30,
             deadline=None,
             phases=set(Phase) - {Phase.explain},
             suppress_health_check=[HealthCheck.too_slow],

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     Server = t.Any
     Serve = Callable[..., t.ContextManager[Server]]
 
-KILLS = 6
+KILLS = 4
 RECORDS = 1500
 REFUSED: t.Final[tuple[int, dict[str, t.Any], dict[str, str]]] = 400, {"responseCode": "105"}, {}
 

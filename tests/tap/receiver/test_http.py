@@ -26,13 +26,13 @@ from tap_rainfocus.receiver import intake, outage
 from tap_rainfocus.receiver.http import app, protocol
 from tap_rainfocus.receiver.http.server import ReceiverServer, listen
 from tap_rainfocus.receiver.settings import Settings
+from tap_rainfocus.tap import TapRainFocus
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import timedelta
     from pathlib import Path
 
-    TapRunner = Callable[..., t.Any]
 
 INLET = "inlet-5ecret-0123456789"
 TOKEN = "token-5ecret-0123456789"
@@ -97,6 +97,11 @@ class Receiver:
     @property
     def ids(self) -> list[str | None]:
         return [row.transmission_id for row in self.inbox.read(0, 1000)]
+
+    def records(self) -> list[dict[str, t.Any]]:
+        """What the tap makes of the events."""
+        tap = TapRainFocus(config={"inbox_url": f"sqlite:///{self.path}"})
+        return [*tap.streams["experience_events"].get_records(None)]  # type: ignore[list-item]
 
     @property
     def metrics(self) -> dict[tuple[str, ...], float]:
@@ -472,12 +477,11 @@ WRAPPED: dict[str, tuple[object, list[str]]] = {
 
 @pytest.mark.parametrize(("body", "expected"), WRAPPED.values(), ids=WRAPPED)
 def test_what_wraps_an_event_is_taken_away(
-    receiver: Receiver, run_tap: TapRunner, body: object, expected: list[str]
+    receiver: Receiver, body: object, expected: list[str]
 ) -> None:
     assert receiver.post(body).status == 200
     assert receiver.ids == expected
-    run = run_tap({"inbox_url": f"sqlite:///{receiver.path}"})
-    found = run.records("experience_events")
+    found = receiver.records()
     assert [one["transmissionId"] for one in found] == expected
     assert all(one["_unread"] is None for one in found)
     assert all(one["eventType"] == "A" and one["attendee"] == PERSON["attendee"] for one in found)
@@ -514,12 +518,11 @@ def test_an_envelope_names_the_flow(receiver: Receiver) -> None:
     assert json.loads(receiver.inbox.read(0, 9)[0].payload) == FIRST
 
 
-def test_a_group_of_several_is_an_event_each(receiver: Receiver, run_tap: TapRunner) -> None:
+def test_a_group_of_several_is_an_event_each(receiver: Receiver) -> None:
     times = [{"sessiontimeId": str(n)} for n in range(3)]
     several = {"session": [{"code": "A"}, {"code": "B"}, {"code": "C"}], "sessionTime": times}
     assert receiver.post(FIRST | several).status == 200
-    run = run_tap({"inbox_url": f"sqlite:///{receiver.path}"})
-    found = run.records("experience_events")
+    found = receiver.records()
     told = [(one["session"]["code"], one["sessiontime"]["sessiontimeId"]) for one in found]
     assert told == [("A", "0"), ("B", "1"), ("C", "2")]
     assert {one["attendee"]["email"] for one in found} == {"a@example.com"}
@@ -543,13 +546,12 @@ ELSEWHERE: dict[str, tuple[dict[str, object], dict[str, object], dict[str, objec
 @pytest.mark.parametrize(("more", "attendee", "unread"), ELSEWHERE.values(), ids=ELSEWHERE)
 def test_two_people_are_never_mixed(
     receiver: Receiver,
-    run_tap: TapRunner,
     more: dict[str, object],
     attendee: dict[str, object],
     unread: dict[str, object],
 ) -> None:
     receiver.post({"transmissionId": "t1", "attendee": {"attendeeId": "A"}, **more})
-    (record,) = run_tap({"inbox_url": f"sqlite:///{receiver.path}"}).records("experience_events")
+    (record,) = receiver.records()
     assert record["attendee"] == attendee
     assert json.loads(record["_unread"]) == unread
 
@@ -576,10 +578,10 @@ BESIDE: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 
 @pytest.mark.parametrize(("body", "more"), BESIDE.values(), ids=BESIDE)
 def test_what_stands_beside_a_wrapper_is_the_event_s(
-    receiver: Receiver, run_tap: TapRunner, body: dict[str, object], more: dict[str, object]
+    receiver: Receiver, body: dict[str, object], more: dict[str, object]
 ) -> None:
     assert receiver.post(body).status == 200
-    (record,) = run_tap({"inbox_url": f"sqlite:///{receiver.path}"}).records("experience_events")
+    (record,) = receiver.records()
     assert record["transmissionId"] == "t1"
     assert record == record | {"eventType": "A", "attendee": PERSON["attendee"]} | more
 
@@ -618,11 +620,10 @@ def test_what_is_not_understood_may_come_again_too(receiver: Receiver) -> None:
     assert receiver.inbox.counts() == {"events": 0, "unreadable": 4}
 
 
-def test_a_time_beyond_all_times(receiver: Receiver, run_tap: TapRunner) -> None:
+def test_a_time_beyond_all_times(receiver: Receiver) -> None:
     body = [EVENT, {"transmissionId": "t2", "timestamp": "9999-12-31T23:59:60Z"}]
     assert receiver.post(body).status == 200
-    run = run_tap({"inbox_url": f"sqlite:///{receiver.path}"})
-    assert [one["timestamp"] for one in run.records("experience_events")][1:] == [None]
+    assert [one["timestamp"] for one in receiver.records()][1:] == [None]
 
 
 def test_many_fields_beside_many_events(receiver: Receiver) -> None:
@@ -632,10 +633,10 @@ def test_many_fields_beside_many_events(receiver: Receiver) -> None:
     assert receiver.inbox.kinds() == {"too-large": 1}
 
 
-def test_groups_that_cannot_be_told_apart_are_kept(receiver: Receiver, run_tap: TapRunner) -> None:
+def test_groups_that_cannot_be_told_apart_are_kept(receiver: Receiver) -> None:
     odd = {"session": [{"code": "A"}, {"code": "B"}], "lead": [{"leadId": n} for n in range(3)]}
     receiver.post(FIRST | odd)
-    (record,) = run_tap({"inbox_url": f"sqlite:///{receiver.path}"}).records("experience_events")
+    (record,) = receiver.records()
     assert json.loads(record["_unread"]) == odd
 
 

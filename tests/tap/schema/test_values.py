@@ -377,7 +377,7 @@ VALIDATORS = {
 
 
 @pytest.mark.parametrize("stream", GROUPS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_whatever_comes_in_fits_and_nothing_is_lost(stream: str, data: st.DataObject) -> None:
     groups = GROUPS[stream]

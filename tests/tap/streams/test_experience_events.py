@@ -397,7 +397,7 @@ def bodies_of(draw: st.DrawFn, pushed: list[Payload]) -> list[object]:
     return bodies
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_every_shape_comes_out_once_with_its_values_in_place(
     fill_inbox: InboxFiller, data: st.DataObject
@@ -431,7 +431,7 @@ GROUP = st.dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     pushed=st.lists(
         st.dictionaries(NAMES | st.text(max_size=6), JSON | GROUP, max_size=8), max_size=6
@@ -737,7 +737,7 @@ def test_an_inbox_beside_rainfocus(
     assert again.records("attendees") == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(event=events(), data=st.data())
 def test_what_is_regular_as_it_is_and_what_has_to_be_read_are_the_same(
     event: tuple[Payload, Payload], data: st.DataObject

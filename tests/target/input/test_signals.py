@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     Serve = Callable[..., t.ContextManager[Server]]
     Reply = tuple[int, Json, dict[str, str]]
 
-RUNS = 6
+RUNS = 4
 RECORDS = 500
 AT_A_TIME = 3
 

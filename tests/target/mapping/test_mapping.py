@@ -876,7 +876,7 @@ _LABELS = st.sampled_from(
     local=st.lists(_ATOMS, max_size=5).map("".join),
     domain=st.lists(_LABELS, max_size=5).map(".".join),
 )
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=250, deadline=None)
 def test_plain_addresses_are_judged_as_the_library_judges_them(local: str, domain: str) -> None:
     address = f"{local}@{domain}"
     try:
