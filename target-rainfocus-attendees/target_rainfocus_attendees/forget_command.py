@@ -11,6 +11,7 @@ import click
 from rainfocus_client.errors import DataError, RainFocusError, SettingsError
 from rainfocus_client.persons.options import WITH_WORDS, person_options
 from rainfocus_client.persons.person import Person
+from rainfocus_client.persons.texts import counted
 from rainfocus_client.singer.plugin import SIGNALS
 from typing_extensions import override
 
@@ -124,9 +125,9 @@ def _forget(settings: TargetSettings, person: Person, logger: logging.Logger) ->
                         "%s: %s could not be read, and stay: look whether they are about this "
                         "person.",
                         file.name,
-                        _count(removed.unreadable, "line", "lines"),
+                        counted(removed.unreadable, "line", "lines"),
                     )
-                yield _Looked(file.name, removed.lines, _count(removed.lines, thing, f"{thing}s"))
+                yield _Looked(file.name, removed.lines, counted(removed.lines, thing, f"{thing}s"))
 
 
 def _forget_in_ledger(settings: TargetSettings, url: str, person: Person) -> _Looked:
@@ -140,7 +141,7 @@ def _forget_in_ledger(settings: TargetSettings, url: str, person: Person) -> _Lo
     with closing(Ledger.from_settings(settings, url, may_be_new=False)) as ledger:
         removed = ledger.forget(person.hashes)
         place = "the ledger" if ledger.is_there else f"the ledger {MISSING}"
-    return _Looked(place, removed, _count(removed, "entry", "entries"))
+    return _Looked(place, removed, counted(removed, "entry", "entries"))
 
 
 def _id_columns(settings: TargetSettings) -> list[str]:
@@ -152,10 +153,6 @@ def _id_columns(settings: TargetSettings) -> list[str]:
 
 def _told(looked: list[_Looked]) -> str:
     return ", ".join(f"{things} of {place}" for place, removed, things in looked if removed)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _stop(number: int, _: FrameType | None) -> t.NoReturn:

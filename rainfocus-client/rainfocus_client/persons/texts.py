@@ -18,3 +18,8 @@ def visible(text: str) -> str:
     if not (text.isascii() and text.isprintable()):
         text = _JOINER.sub("", _INVISIBLE.sub("", text))
     return text.strip()
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number of things, in words."""
+    return f"{number:,} {one if number == 1 else many}"

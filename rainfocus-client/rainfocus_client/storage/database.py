@@ -227,7 +227,7 @@ class Database:
         """
         if not self._file:
             return
-        log = Path(f"{self._file}-wal")
+        _, log, _ = _parts(self._file)
         try:
             is_gone = self._opened and not os.path.samestat(self._file.stat(), self._opened)
             taken = log.stat().st_size if log.exists() else 0
@@ -265,7 +265,7 @@ class Database:
                     connection.exec_driver_sql(f"VACUUM {table}")
                     return
                 connection.exec_driver_sql("VACUUM")
-                is_held = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+                is_held = _empty_log(connection)
         except sa.exc.SQLAlchemyError as error:
             raise self._failed(error, "vacuumed") from None
         if is_held:
@@ -299,8 +299,7 @@ class Database:
             StorageError: The database cannot be read.
         """
         if self._file:
-            paths = (self._file, *(Path(f"{self._file}{suffix}") for suffix in ("-wal", "-shm")))
-            return sum(path.stat().st_size for path in paths if path.exists())
+            return sum(path.stat().st_size for path in _parts(self._file) if path.exists())
         query = sa.select(sa.func.pg_total_relation_size(table))
         return self.read(lambda connection: connection.scalar(query) or 0)
 
@@ -322,7 +321,7 @@ class Database:
             return
         file, mended = self._file, False
         try:
-            for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+            for path in _parts(file):
                 # The latter two come and go.
                 with suppress(FileNotFoundError):
                     mode = stat.S_IMODE(path.stat().st_mode)
@@ -394,6 +393,11 @@ def sqlite_file(url: str) -> Path | None:
 def _file(url: sa.URL) -> Path | None:
     is_sqlite = url.get_backend_name() == "sqlite"
     return Path((url.database or "").removeprefix("file:")) if is_sqlite else None
+
+
+def _parts(file: Path) -> tuple[Path, Path, Path]:
+    """The file of a SQLite database, its write-ahead log and the index of that."""
+    return file, Path(f"{file}-wal"), Path(f"{file}-shm")
 
 
 def _engine(url: sa.URL, file: Path | None, *, read_only: bool) -> sa.Engine:

@@ -13,6 +13,7 @@ from tap_rainfocus.inbox.payloads import nested
 from tap_rainfocus.schema import values, xdm
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.normalization import Normalizer
+from tap_rainfocus.schema.xdm import EXPERIENCE_NAMES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,8 +50,6 @@ _REGULAR: dict[object, Callable[[t.Any], object]] = {
     values.read_push_time: lambda v: type(v) is str and _MOMENT.fullmatch(v),
 }
 """By its reader, whether a value is certainly what the reader would make of it."""
-
-_GROUPS = frozenset(group.name for group in xdm.EXPERIENCE)
 
 _FIELDS = {
     group.name: {
@@ -167,7 +166,9 @@ class ContentReader:
         shaped.unread.update(  # what is no group tells events apart, too
             (name, value)
             for name, value in payload.items()
-            if not isinstance(value, dict) and value not in (None, "") and fold_key(name) in _GROUPS
+            if not isinstance(value, dict)
+            and value not in (None, "")
+            and fold_key(name) in EXPERIENCE_NAMES
         )
         said = {
             group: {name: value for name, value in fields.items() if value is not None}
@@ -180,7 +181,7 @@ class ContentReader:
         groups: _Groups = {}
         root = {}
         for name, value in payload.items():
-            if name not in _GROUPS:
+            if name not in EXPERIENCE_NAMES:
                 if name[:1] == "_" and isinstance(value, dict):  # perhaps a tenant's
                     return None
                 root[name] = value

@@ -14,6 +14,7 @@ from itertools import chain
 from tap_rainfocus.inbox.payloads import Payload, parse_push
 from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.schema.xdm import EXPERIENCE_NAMES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,6 @@ _MOST_WRAPPERS = 10
 
 _MOST_FIELDS = 500_000
 """Fields of all events in a body together."""
-
-_GROUPS = frozenset(group.name for group in xdm.EXPERIENCE)
 
 
 class TooManyFieldsError(ValueError):
@@ -74,7 +73,7 @@ class Opener:
         """
         self._read = read
         more = (fold_key(name) for name in payload_key.split("."))
-        self._wrappers = self.names = tuple(dict.fromkeys(chain(filter(None, more), _WRAPPERS)))
+        self.names = tuple(dict.fromkeys(chain(filter(None, more), _WRAPPERS)))
 
     def __call__(self, value: object) -> Iterator[Pushed]:
         """The messages in the value of a body: it, or if it is a list its elements."""
@@ -96,7 +95,10 @@ class Opener:
         entity = self._without_tenant(outer)
         if is_entity or entity is not outer:
             entity = _identified(entity)
-        events = [(event, self._read(event)) for event in _by_elements(entity)]
+        events = [
+            (event, content if event is outer else self._read(event))
+            for event in _by_elements(entity)
+        ]
         has_groups = any(content.has_groups for _, content in events)
         is_named = any(content.transmission_id or content.event_type for _, content in events)
         is_inside = self._is_in_event(outer)
@@ -131,7 +133,7 @@ class Opener:
         folded: dict[str, str] = {}
         for name in outer:
             folded.setdefault(fold_key(name), name)
-        for wrapper in self._wrappers:
+        for wrapper in self.names:
             if wrapper not in folded:
                 continue
             inner = outer[folded[wrapper]]
@@ -232,7 +234,7 @@ def _by_elements(event: Payload) -> list[Payload]:
     arrays = {
         name: value
         for name, value in event.items()
-        if isinstance(value, list) and fold_key(name) in _GROUPS and _are_objects(value)
+        if isinstance(value, list) and fold_key(name) in EXPERIENCE_NAMES and _are_objects(value)
     }
     lengths = {len(value) for value in arrays.values() if len(value) > 1}
     if not arrays or len(lengths) > 1:

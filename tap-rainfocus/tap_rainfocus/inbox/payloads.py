@@ -7,13 +7,11 @@ import typing as t
 
 from rainfocus_client.lenient_json import parse_storable
 
-from tap_rainfocus.schema import xdm
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.unread import is_writable
+from tap_rainfocus.schema.xdm import EXPERIENCE_NAMES
 
 Payload: t.TypeAlias = dict[str, t.Any]
-
-_GROUPS = frozenset(group.name for group in xdm.EXPERIENCE)
 
 _BYTES = "data:application/octet-stream;base64,"
 """What the text of bytes begins with that are no text (RFC 2397)."""
@@ -72,14 +70,16 @@ def nested(payload: Payload) -> Payload:
     if not any("." in name for name in payload):
         return payload
     regular = {
-        name: dict(value) if isinstance(value, dict) and fold_key(name) in _GROUPS else value
+        name: dict(value)
+        if isinstance(value, dict) and fold_key(name) in EXPERIENCE_NAMES
+        else value
         for name, value in payload.items()
-        if value is not None or name not in _GROUPS
+        if value is not None or name not in EXPERIENCE_NAMES
     }
     spelled = {fold_key(name): name for name, value in regular.items() if isinstance(value, dict)}
     for name in payload:
         prefix, _, field = name.partition(".")
-        if field and (group := fold_key(prefix)) in _GROUPS:
+        if field and (group := fold_key(prefix)) in EXPERIENCE_NAMES:
             fields = regular.setdefault(spelled.get(group, group), {})
             if isinstance(fields, dict) and field not in fields:
                 fields[field] = regular.pop(name)

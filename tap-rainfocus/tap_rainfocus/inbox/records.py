@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_rainfocus.schema import xdm
+from tap_rainfocus.schema import unread, xdm
 from tap_rainfocus.schema.names import fold_key
 from tap_rainfocus.schema.values import rfc3339
+from tap_rainfocus.schema.xdm import EXPERIENCE_NAMES
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,10 +17,8 @@ if t.TYPE_CHECKING:
 
 SEQUENCE = "inboxSequence"
 
-OURS = frozenset({"_id", SEQUENCE, "_unread"})
+OURS = frozenset({"_id", SEQUENCE, unread.FIELD})
 """Fields that are the stream's own, whatever a payload calls so."""
-
-_GROUPS = tuple(group.name for group in xdm.EXPERIENCE)
 
 
 def with_groups_first(payload: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -28,7 +27,7 @@ def with_groups_first(payload: Mapping[str, t.Any]) -> dict[str, t.Any]:
     Fields that are the stream's own are not the payload's.
     """
     fields = ((key, value) for key, value in payload.items() if key not in OURS)
-    return dict(sorted(fields, key=lambda field: fold_key(field[0]) not in _GROUPS))
+    return dict(sorted(fields, key=lambda field: fold_key(field[0]) not in EXPERIENCE_NAMES))
 
 
 def event_fields(
@@ -49,7 +48,7 @@ def event_fields(
         "timestamp": root.pop("timestamp", rfc3339(received_at)),
         "eventType": root.pop("eventType", None),
         "transmissionId": root.pop("transmissionId", None),
-        **{name: groups.get(name, {}) for name in _GROUPS},
+        **{group.name: groups.get(group.name, {}) for group in xdm.EXPERIENCE},
         SEQUENCE: sequence,
         **root,
     }

@@ -9,13 +9,13 @@ import click
 
 from tap_rainfocus.receiver import background
 from tap_rainfocus.receiver.http import server
-from tap_rainfocus.receiver.keeper import messages, removal, samples
+from tap_rainfocus.receiver.keeper import forgetting, messages, pruning, samples
 from tap_rainfocus.receiver.settings import Settings, read_folder
 
 KEEPERS = (
     *(messages.status, messages.list_, messages.export, messages.judge),
     *(samples.check, samples.replay),
-    *(removal.prune, removal.forget),
+    *(pruning.prune, forgetting.forget),
 )
 """The commands for the keeper of an inbox."""
 

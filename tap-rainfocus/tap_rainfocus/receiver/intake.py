@@ -7,7 +7,6 @@ import logging
 import time
 import typing as t
 from contextlib import contextmanager
-from itertools import islice
 
 from rainfocus_client.errors import RainFocusError, StorageCause, StorageError
 from rainfocus_client.storage.group_commit import GroupCommit
@@ -87,7 +86,7 @@ class Intake:
         finally:
             place.leave()
 
-    async def keep(self, messages: list[Message]) -> list[Kept]:
+    async def keep(self, messages: list[Message]) -> None:
         """Keep the messages; they are on disk on return. With none, check that some could be kept.
 
         Raises:
@@ -95,7 +94,7 @@ class Intake:
         """
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):
-                return await self._commits.submit(messages)
+                await self._commits.submit(messages)
         except TimeoutError as error:
             # It may be kept all the same: what is sent again is known by its key.
             msg = "The inbox takes too long."
@@ -105,9 +104,9 @@ class Intake:
         """Commit what comes, until cancelled."""
         await self._commits.run()
 
-    def _commit(self, waiting: list[list[Message]]) -> list[list[Kept]]:
+    def _commit(self, waiting: list[list[Message]]) -> list[None]:
         try:
-            kept = iter(self._keep([message for messages in waiting for message in messages]))
+            self._keep([message for messages in waiting for message in messages])
         except Exception as error:  # noqa: BLE001
             known = isinstance(error, RainFocusError)
             told = str(error) if known else f"Unexpected {type(error).__name__}."
@@ -115,13 +114,13 @@ class Intake:
             cause = error.cause if isinstance(error, StorageError) else StorageCause.DATABASE
             raise StorageError(told, cause) from None
         self._outage.passed()
-        return [list(islice(kept, len(messages))) for messages in waiting]
+        return [None] * len(waiting)
 
-    def _keep(self, messages: list[Message]) -> list[Kept]:
+    def _keep(self, messages: list[Message]) -> None:
         if not messages:
             self._inbox.check(self._owed)
             self._owed = 0
-            return []
+            return
         began = time.perf_counter()
         size = sum(_bytes(message.payload) + ROW_SIZE for message in messages)
         try:
@@ -138,7 +137,6 @@ class Intake:
             LOGGER.warning(
                 "A push is kept, but not read (%s): see `rainfocus-receiver list`.", fault
             )
-        return kept
 
 
 def _bytes(text: str) -> int:

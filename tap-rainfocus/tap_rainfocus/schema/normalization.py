@@ -117,18 +117,20 @@ class Normalizer:
         """Read a record."""
         shaped = Shaped(defaultdict(dict, {self._main: {}}), {})
         elsewhere: list[_Elsewhere] = []
-        for group in self._inside:
-            if group in raw and isinstance(raw[group], dict):
-                self._read(raw[group], shaped, group, elsewhere)
+        there = [group for group in self._inside if isinstance(raw.get(group), dict)]
+        for group in there:
+            self._read(raw[group], shaped, group, elsewhere)
         self._read(raw, shaped, "", elsewhere)
-        there = {group for group in self._inside if isinstance(raw.get(group), dict)}
         # One that is read may hold others.
         for within, key, name, value in elsewhere:
             if name in there or (within and shaped.groups.get(name)):
                 self._leave(value, shaped, name, _path(within, key))
                 continue
-            self._read_group(value, shaped, name, elsewhere)
-            there.add(name)
+            there.append(name)
+            if isinstance(value, dict):
+                self._read(value, shaped, name, elsewhere)
+            else:
+                self._leave(value, shaped, name, name)
         for attributes in self._attributes:
             attributes.settle(shaped)
         return shaped
@@ -182,14 +184,6 @@ class Normalizer:
                     regular = None
             if groups[group_name].setdefault(name, regular) is not regular:
                 self._join(raw, within, key, regular, shaped)
-
-    def _read_group(
-        self, value: object, shaped: Shaped, name: str, elsewhere: list[_Elsewhere]
-    ) -> None:
-        if isinstance(value, dict):
-            self._read(value, shaped, name, elsewhere)
-        else:
-            self._leave(value, shaped, name, name)
 
     def _leave(self, value: object, shaped: Shaped, name: str, path: str) -> None:
         """Keep what is no group, or a second one: fields of two are never mixed."""

@@ -310,6 +310,9 @@ ROOT = Group(
 EXPERIENCE: tuple[Group, ...] = (EVENT, ATTENDEE, EXHIBITOR, LEAD, SESSION, SESSIONTIME)
 """The groups of an experience event."""
 
+EXPERIENCE_NAMES = frozenset(group.name for group in EXPERIENCE)
+"""Their names."""
+
 
 _UNREAD = {
     "type": ["string", "null"],

@@ -14,12 +14,14 @@ import click
 import orjson
 from rainfocus_client.errors import DataError, FileError
 from rainfocus_client.lenient_json import parse_storable
+from rainfocus_client.persons.texts import counted
+from rainfocus_client.storage.database import OWNER_ONLY
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
-from tap_rainfocus.inbox.models import Judged
+from tap_rainfocus.inbox.models import CONFLICT, Judged
 from tap_rainfocus.receiver.bodies import BodyReader
-from tap_rainfocus.receiver.keeper.options import count, opened, read_up_to
+from tap_rainfocus.receiver.keeper.options import UNTYPED, opened, read_up_to
 from tap_rainfocus.receiver.settings import Settings
 from tap_rainfocus.schema.values import rfc3339
 
@@ -28,8 +30,6 @@ if t.TYPE_CHECKING:
 
     from tap_rainfocus.inbox.keeping import KeptInbox
     from tap_rainfocus.inbox.models import KeptRow
-
-OWNER_ONLY = 0o600
 
 MOST_SHOWN = 20
 """Event types, and names of fields, that are shown."""
@@ -48,7 +48,7 @@ def status(state: str | None) -> None:
     with opened() as inbox:
         after = read_up_to(inbox, state) if state else None
         events, kinds = inbox.counts()["events"], inbox.kinds()
-        conflicts = kinds.pop("conflict", 0)
+        conflicts = kinds.pop(CONFLICT, 0)
         click.echo(f"Events: {events:,}{_in_brackets(_types(inbox))}")
         click.echo(f"Not read: {sum(kinds.values()):,}{_in_brackets(Counter(kinds))}")
         click.echo(f"Conflicts: {conflicts:,}")
@@ -72,14 +72,14 @@ def _types(inbox: KeptInbox) -> Counter[str]:
         name = None
         with suppress(ValueError):
             name = read(payloads.kept_event(row.payload)).event_type
-        found[name or "without a type"] += 1
+        found[name or UNTYPED] += 1
     return found
 
 
-def _in_brackets(counted: Counter[str]) -> str:
-    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+def _in_brackets(numbers: Counter[str]) -> str:
+    ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{number:,} {_shown(name)}" for name, number in ordered[:MOST_SHOWN]]
-    more = ["…"] if len(counted) > MOST_SHOWN else []
+    more = ["…"] if len(numbers) > MOST_SHOWN else []
     return f" ({', '.join(shown + more)})" if shown else ""
 
 
@@ -107,7 +107,7 @@ def _names(body: bytes) -> str:
 
 
 def _shown(name: str) -> str:
-    return name if _NAME.fullmatch(name) or name == "without a type" else "?"
+    return name if _NAME.fullmatch(name) or name == UNTYPED else "?"
 
 
 @click.command()
@@ -177,7 +177,7 @@ def judge(sequences: tuple[int, ...]) -> None:
             except ValueError:  # too large, or too many
                 messages = []
             judged[inbox.judge(row, messages) if messages else Judged.UNREAD] += 1
-    said = count(judged.total(), "message was", "messages were")
+    said = counted(judged.total(), "message was", "messages were")
     click.echo(
         f"{said} looked at: {judged[Judged.NEW]:,} with events that the tap reads next, "
         f"{judged[Judged.KNOWN]:,} with events that are there already, "

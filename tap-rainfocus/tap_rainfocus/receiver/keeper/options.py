@@ -15,6 +15,10 @@ if t.TYPE_CHECKING:
     from tap_rainfocus.inbox.store import Inbox
 
 
+UNTYPED = "without a type"
+"""Stands for the push type of an event that says none."""
+
+
 def opened(settings: Settings | None = None) -> closing[KeptInbox]:
     """The inbox that the settings name, which has to be there.
 
@@ -37,8 +41,3 @@ def read_up_to(inbox: Inbox, state: str) -> int:
         msg = "--state is of another inbox, or this one was put back."
         raise UsageError(msg)
     return read.sequence
-
-
-def count(number: int, one: str, many: str) -> str:
-    """A number of things, in words."""
-    return f"{number:,} {one if number == 1 else many}"

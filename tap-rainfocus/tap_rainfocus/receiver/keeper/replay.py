@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
 LINES = 500
 """Lines committed at a time."""
 
-
 _KEPT = {None, Unreadable.NO_EVENT}
+"""What may be wrong with a line that is kept."""
 
 
 class Replay:

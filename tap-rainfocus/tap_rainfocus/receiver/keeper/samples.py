@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 import orjson
 from rainfocus_client.errors import DataError
+from rainfocus_client.persons.texts import counted
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
@@ -16,7 +17,7 @@ from tap_rainfocus.inbox.models import Unreadable
 from tap_rainfocus.inbox.records import event_fields, with_groups_first
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver.bodies import MOST_BYTES, MOST_MESSAGES, BodyReader
-from tap_rainfocus.receiver.keeper.options import count
+from tap_rainfocus.receiver.keeper.options import UNTYPED
 from tap_rainfocus.receiver.keeper.replay import Replay
 from tap_rainfocus.receiver.settings import Settings
 from tap_rainfocus.schema import unread, xdm
@@ -57,16 +58,18 @@ def check(file: str) -> None:
     if all(message.fault not in {None, Unreadable.NO_EVENT} for message in messages):
         msg = f"{file} cannot be read as JSON ({messages[0].fault})."
         raise DataError(msg)
+    view = SpeakerView()
+    normalize = Normalizer((view.apply(xdm.ROOT), *map(view.apply, xdm.EXPERIENCE)))
     first: dict[str, int] = {}
     for number, message in enumerate(messages, 1):
         if (same := first.setdefault(message.key, number)) != number:
             click.echo(f"Message {number}: the same as message {same}.")
         else:
-            _tell(number, message)
+            _tell(number, message, normalize)
     events = sum(message.readable for message in messages)
     if len(first) < len(messages):
-        click.echo(f"{count(len(first), 'message is', 'messages are')} not the same as another.")
-    click.echo(f"{events:,} of {count(len(messages), 'message', 'messages')} would be read.")
+        click.echo(f"{counted(len(first), 'message is', 'messages are')} not the same as another.")
+    click.echo(f"{events:,} of {counted(len(messages), 'message', 'messages')} would be read.")
     if not events:
         msg = (
             f"{file} holds no experience event: if something else wraps it, name that with "
@@ -75,7 +78,7 @@ def check(file: str) -> None:
         raise DataError(msg)
 
 
-def _tell(number: int, message: Message) -> None:
+def _tell(number: int, message: Message, normalize: Normalizer) -> None:
     if not message.readable:
         click.echo(f"Message {number}: not read ({message.fault}).")
         return
@@ -83,12 +86,10 @@ def _tell(number: int, message: Message) -> None:
     read = ContentReader()
     content = read(payload)
     fields = _fields(content)
-    click.echo(f"Message {number}: an event, {message.event_type or 'without a type'}.")
+    click.echo(f"Message {number}: an event, {message.event_type or UNTYPED}.")
     click.echo(f"  {len(fields)} of the {ALL_FIELDS} fields: {', '.join(fields)}")
     if unknown := sorted(read.unknown):
         click.echo(f"  Not known, passed through: {', '.join(unknown)}")
-    view = SpeakerView()
-    normalize = Normalizer((view.apply(xdm.ROOT), *map(view.apply, xdm.EXPERIENCE)))
     shaped = normalize(with_groups_first(payload))
     if shaped.unread:
         click.echo(f"  Not readable, kept in {unread.FIELD}: {', '.join(shaped.unread)}")
