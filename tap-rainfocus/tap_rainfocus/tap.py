@@ -29,12 +29,12 @@ from tap_rainfocus.api.client import RainFocusClient
 from tap_rainfocus.api.pagination import Downloader
 from tap_rainfocus.api.shared_downloads import SharedDownloads
 from tap_rainfocus.settings import SETTINGS, TapSettings
-from tap_rainfocus.streams.bookmarks import check_state, drop_bookmarks_of_others
+from tap_rainfocus.streams.bookmarks import check_state, keep_bookmarks_of
 from tap_rainfocus.streams.connection_test import try_streams
 from tap_rainfocus.streams.entities import STREAMS
 from tap_rainfocus.streams.experience_events import ExperienceEvents
 from tap_rainfocus.streams.polled import RainFocusStream
-from tap_rainfocus.streams.writer import EveryState, PageWriter
+from tap_rainfocus.streams.writer import PageWriter, StateWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +106,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         if not self._selected:
             msg = "No stream is selected: select some in the catalog, or run without one."
             raise SettingsError(msg)
-        others = drop_bookmarks_of_others(self.state, self.source) if self._asking else []
+        others = keep_bookmarks_of(self.source, self.state) if self._asking else []
         for name in others:
             self.logger.warning(
                 "The bookmark of stream %s is of another org or host: it is read anew.", name
@@ -129,6 +129,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         try:
             self.sync_all()
         finally:
+            self.state_writer.end()
             for stream in self._selected:
                 stream.tell_what_is_missing()
             self.logger.info("%s", self.summary(), extra=self.report.fields())
@@ -169,7 +170,8 @@ class TapRainFocus(RainFocusPlugin, Tap):
     @override
     def state_writer(self) -> t.Any:
         """What writes the state of the streams."""
-        return EveryState(self.message_writer, self.report.state_written)
+        writer = t.cast("PageWriter", self.message_writer)
+        return StateWriter(writer, self.report.state_written)
 
     @cached_property
     def source(self) -> str:
@@ -191,7 +193,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
 
     @override
     def handle_signal(self, number: int, frame: FrameType | None) -> None:
-        """Leave at once: the last state written is the right one, and nothing waits to be."""
+        """Leave at once: what is in the state is safe at any moment."""
         sys.exit(128 + number)
 
     def numbers(self) -> dict[str, object]:
@@ -231,7 +233,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         """
         self._denied.add(what)
         self._refusals[stream, str(denial)] += 1
-        asked = len(self._asking) * max(len(self.settings.events), 1)
+        asked = sum(len(stream.contexts) for stream in self._asking)
         if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
             raise EndpointDeniedError(msg) from denial

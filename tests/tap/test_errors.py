@@ -145,7 +145,8 @@ def test_a_file_that_is_not_what_it_should_be(
 def test_files_are_utf_8_whatever_the_locale_says(
     run_tap: TapRunner, settings: Settings, only_attendees: tuple[str, str], tmp_path: Path
 ) -> None:
-    partition = {"context": {"event": "zürich25"}}
+    marks = {"replication_key": "timestamp", "replication_key_value": "2026-01-01T00:00:00Z"}
+    partition = {"context": {"event": "zürich25"}, **marks}
     catalog = json.loads(Path(only_attendees[1]).read_text())
     catalog["streams"][0]["schema"]["title"] = "Zürich"
     files = {

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 
 from rainfocus_client.errors import RainFocusError
 from rainfocus_client.singer.stream_maps import unusable_on_a_record
@@ -24,7 +25,6 @@ from tap_rainfocus.schema.normalization import Normalizer
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from singer_sdk import metrics
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import RecordMessage
 
@@ -45,10 +45,12 @@ class TapStream(Stream):
     """How every stream of this tap shapes its records and writes its messages.
 
     Attributes:
+        contexts: What can be read by itself: the events, or all in one.
         unread: How many values of a field, dotted, could not be read.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    contexts: Sequence[Context | None] = (None,)
     is_trial = False
     records_read = 0
 
@@ -162,56 +164,51 @@ class TapStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> t.Generator[Record, t.Any, t.Any]:
-        """Write page by page; record by record, as the SDK does, only where it has to look at each.
+        """Write page by page.
 
         Nobody asks a stream that is synced for the records it yields.
         """
-        if not write_messages or not self._goes_out_as_it_is:
+        if not write_messages or self.ABORT_AT_RECORD_COUNT is not None:
             yield from super()._sync_records(context, write_messages=write_messages)
             return
+        counted = 0
         with self.get_record_counter() as counter, self.get_sync_timer():
-            self._write_pages(context, counter)
+            for page in self.read_pages(context):
+                self._write(page)
+                counter.increment(self.records_read - counted)
+                counted = self.records_read
 
-    def _write_pages(self, context: Context | None, counter: metrics.Counter) -> None:
+    def _write(self, page: Iterable[Record]) -> None:
         writer = t.cast("PageWriter", self.tap.message_writer)
-        partitions: Sequence[Context | None] = [context] if context else self.partitions or (None,)
-        for partition in partitions:
-            self.state_manager.write_starting_replication_value(
-                partition,
-                self.replication_method,
-                self.replication_key,
-                dict(self.config),
-                self.compare_start_date,
-            )
-            since_state = 0
-            for page in self.read_pages(partition):
-                if self.is_sorted and since_state >= self.STATE_MSG_FREQUENCY:
-                    self.tap.state_writer.write_state(self.tap_state)
-                    since_state = 0
-                written = writer.write_records(
-                    self.name, page, datetime.now(UTC), self._stream_version
-                )
-                since_state += written
-                counter.increment(written)
-            self.state_manager.finalize_state(self.get_context_state(partition))
-            self.tap.state_writer.write_state(self.tap_state)
+        if self._goes_out_as_it_is:
+            writer.write_records(self.name, page, datetime.now(UTC), self._stream_version)
+        else:
+            writer.write_mapped(chain.from_iterable(map(self._generate_record_messages, page)))
+
+    @property
+    @override
+    def partitions(self) -> None:
+        """None: the SDK would look through all of them for each, and put all into the state."""
 
     @abc.abstractmethod
     def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
-        """The records, page by page; a bookmark moves once a page is used up."""
+        """The records, page by page; a bookmark moves once a page is used up.
+
+        Args:
+            context: One of the stream's; None for all of them.
+        """
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for page in self.read_pages(context):
             yield from page
 
-    @property
+    @cached_property
     def _goes_out_as_it_is(self) -> bool:
-        """Whether no stream map, flattening or record limit is in the way."""
+        """Whether no stream map or flattening has to look at each record."""
         maps = self.stream_maps
         return (
-            self.ABORT_AT_RECORD_COUNT is None
-            and len(maps) == 1
+            len(maps) == 1
             and isinstance(maps[0], SameRecordTransform)
             and not maps[0].flattening_enabled
         )

@@ -1,4 +1,4 @@
-"""What a state must look like, and whose bookmarks it holds."""
+"""The bookmarks of a state: what they must look like, whose they are, and those of one stream."""
 
 from __future__ import annotations
 
@@ -16,6 +16,38 @@ SOURCE = "source"
 """Key of a bookmark: host and org that it is of."""
 
 VALUE = "replication_key_value"
+
+_KEY = "replication_key"
+
+
+class Bookmarks:
+    """The bookmarks of one stream: one for each event that has one, or one for all."""
+
+    def __init__(self, entry: dict[str, t.Any], key: str, source: str) -> None:
+        """Take over a stream's entry of the state.
+
+        Args:
+            entry: It is written into.
+            key: The replication key.
+            source: Host and org that the bookmarks are of.
+        """
+        self._entry = entry
+        self._marks = {_KEY: key, SOURCE: source}
+        self._by_event = {one["context"]["event"]: one for one in _partitions(entry)}
+
+    def value(self, event: str | None) -> t.Any:  # noqa: ANN401
+        """Where the last run ended; None where there was none, or it had another key."""
+        bookmark = self._by_event.get(event, {}) if event else self._entry
+        return bookmark.get(VALUE) if bookmark.get(_KEY) == self._marks[_KEY] else None
+
+    def move(self, event: str | None, value: object) -> None:
+        """Where the next run begins."""
+        bookmark = self._entry
+        if event and not (bookmark := self._by_event.get(event, {})):
+            bookmark["context"] = {"event": event}
+            self._by_event[event] = bookmark
+            self._entry.setdefault("partitions", []).append(bookmark)
+        bookmark.update({**self._marks, VALUE: value})
 
 
 def check_state(state: State) -> None:
@@ -49,13 +81,13 @@ def check_state(state: State) -> None:
             raise SettingsError(msg)
 
 
-def drop_bookmarks_of_others(state: State, source: str) -> list[str]:
-    """Take the bookmarks out of a state that are of another host or org than `source`.
+def keep_bookmarks_of(source: str, state: State) -> list[str]:
+    """Leave in a state the bookmarks of one host and org, and no event that has none.
 
     One that does not say whose it is stays.
 
     Returns:
-        The streams they were of.
+        The streams whose bookmarks were of others.
     """
     dropped = []
     for stream, bookmark in _bookmarks(state):
@@ -63,6 +95,9 @@ def drop_bookmarks_of_others(state: State, source: str) -> list[str]:
             for key in (SOURCE, VALUE):
                 bookmark.pop(key, None)
             dropped.append(stream)
+    for entry in state.get("bookmarks", {}).values():
+        if "partitions" in entry:
+            entry["partitions"] = [one for one in entry["partitions"] if VALUE in one]
     return [*dict.fromkeys(dropped)]
 
 

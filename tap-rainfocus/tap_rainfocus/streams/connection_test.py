@@ -10,9 +10,7 @@ from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedE
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterable, Sequence
-
-    from singer_sdk.helpers.types import Context
+    from collections.abc import Iterable
 
     from tap_rainfocus.streams.base import TapStream
 
@@ -28,8 +26,7 @@ def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
     refused: list[tuple[str, RainFocusError]] = []
     for stream in streams:
         stream.begin_trial()
-        contexts: Sequence[Context | None] = stream.partitions or (None,)
-        for context in contexts:
+        for context in stream.contexts:
             what = stream.title(context)
             try:
                 with suppress(AbortedSyncFailedException, AbortedSyncPausedException):

@@ -32,6 +32,8 @@ if t.TYPE_CHECKING:
 ROWS_AT_ONCE = 50
 """Few, since each may hold a megabyte; most hold a few hundred bytes."""
 
+ROWS_PER_STATE = 1000
+
 _INBOX = "inbox"
 """Key of the bookmark: which inbox it is of, and a mark of the last row that was read."""
 
@@ -41,7 +43,6 @@ class ExperienceEvents(TapStream):
 
     name = "experience_events"
     primary_keys = ("_id",)
-    STATE_MSG_FREQUENCY = 1000
 
     def __init__(self, tap: TapRainFocus) -> None:
         """Set up the stream; the inbox is opened when it is read."""
@@ -69,9 +70,14 @@ class ExperienceEvents(TapStream):
 
     @override
     def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
+        unstated = 0
         for rows in self._chunks():
             yield map(self._record, rows)
             self._move_bookmark(rows[-1].sequence, rows[-1])
+            unstated += len(rows)
+            if unstated >= ROWS_PER_STATE:
+                self.tap.state_writer.write_state(self.tap_state)
+                unstated = 0
 
     def _chunks(self) -> Iterator[list[InboxRow]]:
         """The rows after the bookmark, up to the last one that is there now."""

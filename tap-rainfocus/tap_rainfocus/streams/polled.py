@@ -6,7 +6,7 @@ import hashlib
 import typing as t
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
 
@@ -19,7 +19,7 @@ from tap_rainfocus.schema.normalization import Normalizer
 from tap_rainfocus.schema.unread import as_text
 from tap_rainfocus.schema.xdm import EVENT, record_schema
 from tap_rainfocus.streams.base import TapStream
-from tap_rainfocus.streams.bookmarks import SOURCE, VALUE
+from tap_rainfocus.streams.bookmarks import Bookmarks
 from tap_rainfocus.streams.progress import Progress
 
 if t.TYPE_CHECKING:
@@ -70,6 +70,9 @@ class RainFocusStream(TapStream):
         )
         if self.searched:
             self.replication_key = "timestamp"
+        if events := tap.settings.events:
+            # "event" is a key of every record, so that the SDK adds none of its own.
+            self.contexts = [{"event": code} for code in events]
         self._ended_whole = 0  # downloads that ended with all there is
         self._id_path = (main.name, main.id_field)
         self._no_groups: Groups = {group.name: {} for group in groups}
@@ -89,19 +92,17 @@ class RainFocusStream(TapStream):
             )
             raise SettingsError(msg)
 
-    @property
-    @override
-    def partitions(self) -> list[dict[str, str]] | None:
-        # "event" is a key of every record, so that the SDK adds none of its own.
-        return [{"event": code} for code in self.tap.settings.events] or None
-
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """No signpost: it would come from this machine's clock."""
 
     @override
     def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
-        event = context["event"] if context else None
+        for one in [context] if context else self.contexts:
+            yield from self._read_event(one)
+
+    def _read_event(self, context: Context | None) -> Iterator[Iterable[Record]]:
+        event = told = context["event"] if context else None
         what = self.title(context)
         clock: str | None = None
         try:
@@ -109,7 +110,7 @@ class RainFocusStream(TapStream):
                 _suspecting(event),
                 Progress(what, self.logger, self.tap.report.traffic) as progress,
             ):
-                for number, page in enumerate(self._pages(event, context)):
+                for number, page in enumerate(self._pages(told)):
                     if number == 0:
                         clock, event = page.clock, event or page.event
                         self._begin_version(clock)
@@ -127,7 +128,7 @@ class RainFocusStream(TapStream):
             return
         # Where nothing came, there may be nothing, or RainFocus throttles.
         if clock and progress.records:
-            self._finish(clock, context)
+            self._finish(clock, told)
 
     def _records(
         self, page: Page, event: str | None, clock: str | None, progress: Progress
@@ -162,7 +163,7 @@ class RainFocusStream(TapStream):
 
     def _activate_version(self, version: int) -> None:
         """Let loaders drop what is gone, if all that is there has come."""
-        if self._ended_whole == len(self.partitions or (None,)):
+        if self._ended_whole == len(self.contexts):
             self._write_activate_version_message(version)
         else:
             self.logger.warning(
@@ -178,32 +179,28 @@ class RainFocusStream(TapStream):
             self._stream_version = int(datetime.fromisoformat(clock).timestamp())
 
     @override
-    def compare_start_date(self, value: str, start_date_value: str) -> str:
-        """The bookmark: the start date is for the first run only."""
-        return value
-
-    @override
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
         """Leave the bookmark alone: only a finished download moves it."""
 
-    def _finish(self, clock: str, context: Context | None) -> None:
-        self._ended_whole += 1
-        if not self.searched:
-            return
-        state = self.get_context_state(context)
-        state["replication_key"] = self.replication_key
-        state[VALUE] = clock
-        state[SOURCE] = self.tap.source
+    @cached_property
+    def _bookmarks(self) -> Bookmarks:
+        return Bookmarks(self.stream_state, str(self.replication_key), self.tap.source)
 
-    def _pages(self, event: str | None, context: Context | None) -> Iterable[Page]:
+    def _finish(self, clock: str, event: str | None) -> None:
+        self._ended_whole += 1
+        if self.searched:
+            self._bookmarks.move(event, clock)
+            self.tap.state_writer.offer(self.tap_state)
+
+    def _pages(self, event: str | None) -> Iterable[Page]:
         if not self.searched:
             params = self._params(event, DUMP_PAGE_SIZE)
             return self._whole(self.tap.shared_downloads.pages(self.call, params, self.records_key))
         params = self._params(event, self.tap.settings.page_size)
-        if since := self._since(context):
-            params["since"] = _epoch_ms(since)
+        if since := self._since(event):
+            params["since"] = since
         return self.tap.downloader.pages(self.call, params, self.records_key)
 
     def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
@@ -220,9 +217,13 @@ class RainFocusStream(TapStream):
                 )
             yield page
 
-    def _since(self, context: Context | None) -> datetime | None:
+    def _since(self, event: str | None) -> int | None:
+        """Milliseconds since 1970: the end of the last run, or the start date before the first."""
+        if self.replication_method == "FULL_TABLE":
+            return None
+        value = self._bookmarks.value(event) or self.tap.settings.start_date
         try:
-            return self.get_starting_timestamp(context)
+            return _epoch_ms(datetime.fromisoformat(value)) if value else None
         except (TypeError, ValueError) as error:
             msg = (
                 f"The bookmark of stream {self.name} in the state is not a time: "
@@ -336,4 +337,4 @@ def _suspecting(event: str | None) -> Iterator[None]:
 
 
 def _epoch_ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

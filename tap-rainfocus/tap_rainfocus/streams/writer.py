@@ -1,8 +1,9 @@
-"""Writes Singer messages: with orjson, and a page of records in one piece."""
+"""Writes Singer messages: with orjson, a page of records in one piece, and not too many states."""
 
 from __future__ import annotations
 
 import sys
+import time
 import typing as t
 from decimal import Decimal
 
@@ -18,29 +19,46 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from singer_sdk.io_base import GenericSingerWriter
     from singer_sdk.singerlib import Message
 
 Record: t.TypeAlias = dict[str, t.Any]
 
+STATE_RATE = 1 << 18
+"""Bytes of STATE a second, so that what a run writes of it grows as its records do."""
+
 
 class PageWriter(SingerWriter):
-    """Flushes what it writes except behind a single record."""
+    """Flushes what it writes except behind a single record.
+
+    Attributes:
+        is_at_line: Whether all that was begun has been written, so that a line can follow.
+    """
+
+    is_at_line = True
 
     @override
     def write_message(self, message: Message) -> None:
-        _write(self._encode(message), flush=not isinstance(message, RecordMessage))
+        self._write(self._encode(message), flush=not isinstance(message, RecordMessage))
+
+    def write_state(self, state: dict[str, t.Any]) -> int:
+        """Write a STATE message, and say how many bytes it is long."""
+        line = self._encode(StateMessage(state))
+        self._write(line, flush=True)
+        return len(line)
+
+    def write_mapped(self, messages: Iterable[RecordMessage]) -> None:
+        """Write the RECORD messages of a page."""
+        self._write(b"".join(map(self._encode, messages)), flush=True)
 
     def write_records(
         self, stream: str, records: Iterable[Record], extracted: datetime, version: int | None
-    ) -> int:
-        """Write the records of a page as RECORD messages, and say how many they are."""
+    ) -> None:
+        """Write the records of a page as RECORD messages."""
         head = b'{"type":"RECORD","stream":%s,"record":' % orjson.dumps(stream)
         numbered = b',"version":%d' % version if version else b""
         tail = b'%s,"time_extracted":%s}\n' % (numbered, orjson.dumps(extracted))
         lines = [b"%s%s%s" % (head, _dumps(record), tail) for record in records]
-        _write(b"".join(lines), flush=True)
-        return len(lines)
+        self._write(b"".join(lines), flush=True)
 
     def _encode(self, message: Message) -> bytes:
         try:
@@ -50,9 +68,20 @@ class PageWriter(SingerWriter):
                 message.record = storable(message.record)
             return f"{self.serialize_message(message)}\n".encode()
 
+    def _write(self, lines: bytes, *, flush: bool) -> None:
+        out = sys.stdout.buffer
+        self.is_at_line = False
+        try:
+            out.write(lines)
+            if flush:
+                out.flush()
+        except BrokenPipeError as error:
+            raise ClosedPipeError from error
+        self.is_at_line = True
 
-class EveryState:
-    """Writes each state that it is given, also one that is as before.
+
+class StateWriter:
+    """Writes the states of a run; at the end of a stream also one that is as before.
 
     Some loaders forget the state with each record.
 
@@ -60,19 +89,32 @@ class EveryState:
         is_muted: Whether nothing is written.
     """
 
-    def __init__(
-        self, writer: GenericSingerWriter[t.Any, t.Any], written: Callable[[], None]
-    ) -> None:
+    def __init__(self, writer: PageWriter, written: Callable[[], None]) -> None:
         """Write with this writer, and call `written` each time."""
         self.is_muted = False
         self._writer = writer
         self._written = written
+        self._next = 0.0
+        self._waiting: dict[str, t.Any] | None = None
 
     def write_state(self, state: dict[str, t.Any]) -> None:
         """Write a STATE message."""
+        self._waiting = None
         if not self.is_muted:
-            self._writer.write_message(StateMessage(state))
+            size = self._writer.write_state(state)
+            self._next = time.monotonic() + size / STATE_RATE
             self._written()
+
+    def offer(self, state: dict[str, t.Any]) -> None:
+        """Write a STATE message, now or, where the last one has just gone out, with a later one."""
+        self._waiting = state
+        if time.monotonic() >= self._next:
+            self.write_state(state)
+
+    def end(self) -> None:
+        """Write what waits, unless the output breaks off in the middle of a line."""
+        if self._waiting and self._writer.is_at_line:
+            self.write_state(self._waiting)
 
 
 def _dumps(record: Record) -> bytes:
@@ -80,16 +122,6 @@ def _dumps(record: Record) -> bytes:
         return orjson.dumps(record)
     except TypeError:  # nested too deep
         return orjson.dumps(storable(record))
-
-
-def _write(lines: bytes, *, flush: bool) -> None:
-    out = sys.stdout.buffer
-    try:
-        out.write(lines)
-        if flush:
-            out.flush()
-    except BrokenPipeError as error:
-        raise ClosedPipeError from error
 
 
 def _plain(value: object) -> object:

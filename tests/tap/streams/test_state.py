@@ -336,9 +336,71 @@ def test_without_records_no_state_is_lost_and_no_run_makes_it_grow(
     assert [len(run.records("leads")) for run in runs] == [40, 0, 0]
     for before, after in pairwise(runs):
         assert bookmarks(before.state) == bookmarks(after.state)
-    assert bookmarks(runs[0].state)["leads", "summit26"] is None  # there are none
-    assert len(bookmarks(runs[0].state)) == 4
+    assert ("leads", "summit26") not in bookmarks(runs[0].state)  # there are none
+    assert len(bookmarks(runs[0].state)) == 3
     assert len({len(json.dumps(run.state)) for run in runs[1:]}) == 1
+
+
+def test_the_state_names_only_what_has_a_bookmark(
+    run_tap: TapRunner, scripted: ServerMaker
+) -> None:
+    def answer(asked: t.Any) -> tuple[int, dict[str, str], object]:
+        key = "results" if "search" in asked.path else "data"
+        records = [{"id": "1", "title": "T"}] if asked.query["event"] != "e2" else []
+        return 200, {}, {"responseCode": "0", "timestamp": "1680309557133", key: records}
+
+    server = scripted(answer)
+    settings = server.settings | {"event_codes": ["e1", "e2", "e3"]}
+    empty = {"partitions": [{"context": {"event": "e1"}}]}
+    run = run_tap(settings, state={"bookmarks": {"sessions": empty, "attendees": empty}})
+    assert run.code == 0, run.log
+    mapped = run_tap(settings | {"stream_maps": {"attendees": {}}})
+    assert bookmarks(mapped.state) == bookmarks(run.state)
+    named = {
+        stream: [partition["context"]["event"] for partition in entry.get("partitions", [])]
+        for stream, entry in run.state["bookmarks"].items()
+    }
+    assert {stream: events for stream, events in named.items() if events} == {
+        "attendees": ["e1", "e3"],
+        "leads": ["e1", "e3"],
+    }
+    marks = {*run.state["bookmarks"]["leads"]["partitions"][0]}
+    assert marks == {"context", "replication_key", "replication_key_value", "source"}
+
+
+def test_many_events_do_not_write_the_whole_state_each_time(
+    run_tap: TapRunner, scripted: ServerMaker
+) -> None:
+    server = scripted(
+        lambda _: (200, {}, {"timestamp": "1680309557133", "results": [{"attendeeId": "1"}]})
+    )
+    events = [f"e{number}" for number in range(400)]
+    run = run_tap(server.settings | {"event_codes": events}, select=["attendees"])
+    assert run.code == 0, run.log
+    assert len(run.records("attendees")) == 400
+    assert len(bookmarks(run.state)) == 400
+    written = [len(line) for line in run.output.splitlines() if '"STATE"' in line]
+    assert len(written) > 5
+    assert sum(written) < 30 * written[-1]  # each time it would be 200 times as much
+    assert written == sorted(written)
+
+
+def test_what_has_ended_is_in_the_state_however_the_run_ends(
+    run_tap: TapRunner, scripted: ServerMaker
+) -> None:
+    events = [f"e{number:02}" for number in range(30)]
+
+    def answer(asked: t.Any) -> tuple[int, dict[str, str], object]:
+        if asked.query["event"] == "e29":
+            return 403, {}, {}
+        name = "x" * 60_000  # a bookmark that takes long to write
+        return 200, {}, {"timestamp": "1680309557133", "results": [{"id": "1", "event": name}]}
+
+    server = scripted(answer)
+    run = run_tap(server.settings | {"event_codes": events, "concurrency": 1}, select=["attendees"])
+    assert run.code == 77
+    assert run.messages[-1]["type"] == "STATE"
+    assert {event for _, event in bookmarks(run.state)} == {*events} - {"e29"}
 
 
 def test_the_state_does_not_grow_with_the_data(
