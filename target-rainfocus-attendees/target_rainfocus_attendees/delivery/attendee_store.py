@@ -8,6 +8,7 @@ import typing as t
 from http import HTTPStatus
 
 from aiolimiter import AsyncLimiter
+from rainfocus_client.adaptive_limit import BUSY, AdaptiveLimit
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import API_VERSION, Connection
 from rainfocus_client.errors import (
@@ -25,9 +26,9 @@ from rainfocus_client.retry import parse_retry_after, policy
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
-from target_rainfocus_attendees.delivery.adaptive_limit import AdaptiveLimit
 from target_rainfocus_attendees.delivery.auth import Authorization
 from target_rainfocus_attendees.delivery.transport import Transport
+from target_rainfocus_attendees.delivery.turns import Turns
 from target_rainfocus_attendees.mapping.columns import EMAIL
 from target_rainfocus_attendees.models import Outcome, Receipt
 
@@ -46,7 +47,6 @@ written from the vendor's documentation, docs/rainfocus-api.md §7)."""
 JSON = {"Content-Type": "application/json"}
 
 GOOD = frozenset({None, SUCCESS_CODE})
-BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 logger = logging.getLogger(PACKAGE)
 
@@ -121,7 +121,8 @@ class AttendeeStore:
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
         self._is_by_address = settings.identity == EMAIL
         self._may_miss = settings.mode == "update"
-        self._limit = AdaptiveLimit(most, self._transport.wait_for, logger)
+        self._limit = AdaptiveLimit(most, "profiles are sent", logger)
+        self._turns = Turns(self._limit, self._transport.wait_for)
 
     async def __aenter__(self) -> t.Self:
         """Sign in, so that wrong credentials show before the first profile is sent."""
@@ -175,10 +176,10 @@ class AttendeeStore:
 
     async def turn(self) -> None:
         """Wait until a request may be made."""
-        await self._limit.turn()
+        await self._turns.take()
         if self._limiter:
             await self._transport.wait_for(self._limiter.acquire())
-            while await self._limit.rest():
+            while await self._turns.rest():
                 await self._transport.wait_for(self._limiter.acquire())
 
     async def post(self, body: bytes, headers: Headers) -> Response:
@@ -189,13 +190,17 @@ class AttendeeStore:
         except BaseException:
             self._limit.failed()
             raise
-        if reply.status in BUSY:
-            self._limit.refused(reply.status, parse_retry_after(reply.headers))
-        elif reply.status < HTTPStatus.BAD_REQUEST and response_code(reply.body) in GOOD:
-            self._limit.answered(time.monotonic() - began)
         else:
-            self._limit.failed()
-        return reply
+            if reply.status in BUSY:
+                how = f"HTTP {reply.status}"
+                self._limit.refused(how, parse_retry_after(reply.headers))
+            elif reply.status < HTTPStatus.BAD_REQUEST and response_code(reply.body) in GOOD:
+                self._limit.answered(time.monotonic() - began)
+            else:
+                self._limit.failed()
+            return reply
+        finally:
+            self._turns.give_back()
 
     def judge(self, reply: Response, code: str | None) -> None:
         """Check that RainFocus took the profile: an answer without a body will do.
