@@ -95,8 +95,8 @@ class AdaptiveLimit:
         """A request came to something that tells nothing of how busy RainFocus is."""
         self._end()
 
-    def refused(self, how: str, retry_after: float | None) -> None:
-        """RainFocus has said that it is busy, how it says so, and for how many seconds."""
+    def refused(self, retry_after: float | None, how: str = "") -> None:
+        """RainFocus has said that it is busy, for how many seconds, and how it has said so."""
         is_news = self._end()
         if retry_after is not None:
             self.pause(retry_after)
@@ -104,7 +104,7 @@ class AdaptiveLimit:
             if self.limit == 1:
                 self._pause = min(max(2 * self._pause, SHORTEST_PAUSE), LONGEST_PAUSE)
                 self.pause(self._pause)
-            self._fall(max(self.limit // 2, 1), f"is busy ({how})")
+            self._fall(max(self.limit // 2, 1), f"is busy{how and f' ({how})'}")
 
     def _end(self) -> bool:
         """Whether the request was begun after the last fall, and so says something new."""

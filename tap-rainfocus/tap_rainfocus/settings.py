@@ -57,6 +57,17 @@ SETTINGS: dict[str, JSONSchema] = {
         "title": "Page size",
         "description": "Records a page of a search call. RainFocus' own maximum is not public.",
     },
+    "concurrency": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 16,
+        "default": 4,
+        "title": "Concurrency",
+        "description": (
+            "Events of one stream that are read at a time; of streams that come in one piece (in "
+            "full), two at most. Fewer while RainFocus is busy."
+        ),
+    },
     "endpoints": {
         "type": "object",
         "default": {},
@@ -140,6 +151,7 @@ class TapSettings(ConnectionSettings):
     event_codes: Sequence[str]
     start_date: str | None = None
     page_size: int
+    concurrency: int
     endpoints: Mapping[str, Endpoint]
     event_names: Mapping[str, str]
     custom_attributes: Sequence[str]

@@ -183,8 +183,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def downloader(self) -> Downloader:
         """What all streams read through."""
         user_agent = f"{self.name}/{self.plugin_version}"
-        client = RainFocusClient(self.settings, user_agent, self.report.traffic)
-        return Downloader(client, self.settings.max_retries, self.logger, self.report.traffic)
+        settings, traffic = self.settings, self.report.traffic
+        client = RainFocusClient(settings, user_agent, traffic, settings.concurrency)
+        is_alone = min(settings.concurrency, len(settings.events)) <= 1
+        return Downloader(client, settings.max_retries, self.logger, traffic, tells_all=is_alone)
 
     @cached_property
     def shared_downloads(self) -> SharedDownloads:

@@ -21,7 +21,7 @@ from rainfocus_client.network.proxies import find_proxy
 from tap_rainfocus.api.transport import failure, http_session
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pyrate_limiter import Limiter
     from rainfocus_client.auth import Token
@@ -50,13 +50,20 @@ class Answer:
 class RainFocusClient:
     """Sends requests with credentials, within the rate limit. Safe to use from threads."""
 
-    def __init__(self, settings: ConnectionSettings, user_agent: str, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        user_agent: str,
+        traffic: Traffic,
+        connections: int,
+    ) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             settings: Complete and checked.
             user_agent: The User-Agent header.
             traffic: Counts the requests.
+            connections: How many are kept open.
 
         Raises:
             SettingsError: A setting or a variable of the environment cannot be used.
@@ -66,7 +73,9 @@ class RainFocusClient:
         self._timeout = settings.request_timeout
         rate = settings.requests_per_second
         self._limiter = _limiter(rate) if rate else None
-        self._session = http_session(self._connection.api_url, self._connection.token_url)
+        self._session = http_session(
+            self._connection.api_url, self._connection.token_url, connections=connections
+        )
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._trace = uuid4().hex
         self._traffic = traffic
@@ -74,12 +83,15 @@ class RainFocusClient:
             self._exchange = TokenExchange(self._credentials, self._connection.token_url)
         self._tokens = TokenKeeper(self._fetch_token)
 
-    def get(self, call: str, params: Params, *, refused: str | None = None) -> Answer:
+    def get(
+        self, call: str, params: Params, rest: Callable[[], bool], *, refused: str | None = None
+    ) -> Answer:
         """Make a read call once.
 
         Args:
             call: Such as `attendee/search`.
             params: The query.
+            rest: Waits for the end of a pause and says whether there was one.
             refused: A token that RainFocus does not take any more.
 
         Raises:
@@ -88,14 +100,23 @@ class RainFocusClient:
         """
         url = self._connection.url(call)
         if isinstance(self._credentials, ApiProfile):
+            self._keep_pace(rest)
             return self._send("GET", url, self._credentials.headers(), params=params)
         token = self._tokens.get(refused=refused)
         identity = {"Authorization": f"Bearer {token}"}
+        self._keep_pace(rest)
         return self._send("GET", url, identity, token, params=params)
+
+    def _keep_pace(self, rest: Callable[[], bool] = lambda: False) -> None:
+        if self._limiter:
+            self._limiter.try_acquire("rainfocus")
+            while rest():
+                self._limiter.try_acquire("rainfocus")
 
     def _fetch_token(self) -> Token:
         while True:
             request = self._exchange.request()
+            self._keep_pace()
             answer = self._send("POST", request.url, request.headers, data=request.form)
             token = self._exchange.token(answer.status, parse_body(answer.content), answer.headers)
             if token:
@@ -109,8 +130,6 @@ class RainFocusClient:
         token: str | None = None,
         **content: t.Any,  # noqa: ANN401
     ) -> Answer:
-        if self._limiter:
-            self._limiter.try_acquire("rainfocus")
         proxy = find_proxy(url)
         began = time.monotonic()
         sent, body = 0, b""

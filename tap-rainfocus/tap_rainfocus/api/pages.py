@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import chain
 
-from rainfocus_client.errors import DataError, RetriableError, SettingsError
-from rainfocus_client.lenient_json import parse_body
+from rainfocus_client.errors import BusyError, DataError, SettingsError
 
 from tap_rainfocus.schema.values import read_integer, read_moment, rfc3339
 
@@ -22,16 +20,12 @@ Record: t.TypeAlias = dict[str, t.Any]
 _RECORDS_KEYS = ("results", "data")
 _TOTALS = ("total", "totalSearchItems", "totalCount", "totalRecords", "totalResults")
 _CURSORS = ("cursor", "nextId")
-_CURSOR = re.compile(rb'"(cursor|nextId)"\s*:\s*("(?:[^"\\]|\\.)+")')
 _ENVELOPE = frozenset(
     {"responseCode", "responseMessage", "timestamp", "event", *_CURSORS, *_TOTALS}
 )
 
-LARGE = 1 << 16
-"""Bytes from which parsing a page takes long enough to ask for the next one before."""
 
-
-class UncertainEndError(RetriableError):
+class UncertainEndError(BusyError):
     """A page that a cursor led to is empty and leads nowhere: the end, or throttling."""
 
 
@@ -70,7 +64,7 @@ class Page:
         name is assumed).
 
         Raises:
-            RetriableError: The page is empty though a cursor or a total says otherwise. Captured
+            BusyError: The page is empty though a cursor or a total says otherwise. Captured
                 on the web catalogue as the sign of throttling.
             SettingsError: No list of records can be found.
         """
@@ -88,17 +82,8 @@ class Page:
                 f"RainFocus answered {call} with an empty page before the end, a sign of "
                 "throttling: try again later, or set requests_per_second."
             )
-            raise RetriableError(msg)
+            raise BusyError(msg)
         return cls(records, cursor, _clock(body, headers), total, _event(body))
-
-
-def guess_cursor(content: bytes) -> Cursor | None:
-    """The cursor of a large page that has not been parsed yet: it stands beside the records."""
-    if len(content) < LARGE:
-        return None
-    first, last = content.find(b"["), content.rfind(b"]")
-    found = _CURSOR.search(content, 0, max(first, 0)) or _CURSOR.search(content, last)
-    return Cursor(found[1].decode(), str(parse_body(found[2]))) if found else None
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[t.Any] | None:

@@ -22,11 +22,12 @@ _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 """As http.client says it, in a plain OSError."""
 
 
-def http_session(*urls: str) -> requests.Session:
+def http_session(*urls: str, connections: int) -> requests.Session:
     """A session that heeds no variable of the environment but through `rainfocus_client.network`.
 
     Args:
         urls: What it will ask.
+        connections: How many are kept open.
 
     Raises:
         SettingsError: A variable names certificates that cannot be read.
@@ -34,7 +35,8 @@ def http_session(*urls: str) -> requests.Session:
     made = requests.Session()
     made.trust_env = False
     if any(url.startswith("https:") for url in urls):
-        made.mount("https://", _Adapter(tls_context()))
+        made.mount("https://", _Adapter(tls_context(), connections))
+    made.mount("http://", HTTPAdapter(pool_maxsize=connections))
     return made
 
 
@@ -65,9 +67,9 @@ def failure(host: str, proxy: Proxy | None, error: Exception, timeout: float) ->
 class _Adapter(HTTPAdapter):
     """Verifies servers with a context of ours; requests' own would trust its bundle as well."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
         self._context = context
-        super().__init__()
+        super().__init__(pool_maxsize=connections)
 
     @override
     def init_poolmanager(self, *arguments: t.Any, **others: t.Any) -> None:

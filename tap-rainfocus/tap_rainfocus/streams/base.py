@@ -7,6 +7,7 @@ import json
 import logging
 import typing as t
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +24,7 @@ from tap_rainfocus.schema import unread
 from tap_rainfocus.schema.normalization import Normalizer
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import RecordMessage
@@ -172,8 +173,12 @@ class TapStream(Stream):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         counted = 0
-        with self.get_record_counter() as counter, self.get_sync_timer():
-            for page in self.read_pages(context):
+        with (
+            self.get_record_counter() as counter,
+            self.get_sync_timer(),
+            closing(self.read_pages(context)) as pages,
+        ):
+            for page in pages:
                 self._write(page)
                 counter.increment(self.records_read - counted)
                 counted = self.records_read
@@ -191,7 +196,7 @@ class TapStream(Stream):
         """None: the SDK would look through all of them for each, and put all into the state."""
 
     @abc.abstractmethod
-    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
+    def read_pages(self, context: Context | None) -> t.Generator[Iterable[Record], None, None]:
         """The records, page by page; a bookmark moves once a page is used up.
 
         Args:

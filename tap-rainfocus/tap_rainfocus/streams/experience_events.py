@@ -69,7 +69,7 @@ class ExperienceEvents(TapStream):
         _open(t.cast("str", self.tap.settings.inbox_url)).close()
 
     @override
-    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
+    def read_pages(self, context: Context | None) -> t.Generator[Iterable[Record], None, None]:
         unstated = 0
         for rows in self._chunks():
             yield map(self._record, rows)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 import orjson
+from rainfocus_client.adaptive_limit import AdaptiveLimit
 from rainfocus_client.errors import EndpointDeniedError, RefusedError, SettingsError
 from typing_extensions import override
 
-from tap_rainfocus.api.pages import UncertainEndError
+from tap_rainfocus.api.pages import Page, UncertainEndError
+from tap_rainfocus.api.side_by_side import read_side_by_side
+from tap_rainfocus.api.turns import Turns
 from tap_rainfocus.schema.normalization import Normalizer
 from tap_rainfocus.schema.unread import as_text
 from tap_rainfocus.schema.xdm import EVENT, record_schema
@@ -23,12 +26,12 @@ from tap_rainfocus.streams.bookmarks import Bookmarks
 from tap_rainfocus.streams.progress import Progress
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
 
-    from tap_rainfocus.api.pages import Page, Record
+    from tap_rainfocus.api.pages import Record
     from tap_rainfocus.schema.normalization import Groups, Shaped
     from tap_rainfocus.schema.xdm import Group
     from tap_rainfocus.tap import TapRainFocus
@@ -36,7 +39,29 @@ if t.TYPE_CHECKING:
 DUMP_PAGE_SIZE = 100_000
 """A working client asks dumps for this many; without it they seem to be cut off."""
 
+MOST_DUMPS = 2
+"""Dumps at a time: each is one page that holds a whole entity."""
+
 EVENT_CODE = "event_code"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One download of a stream, as far as it has come.
+
+    Attributes:
+        event: The event's code that is asked for; None where the profile is bound to one.
+        title: What a user calls it.
+        code: The event's code, as far as it is known.
+        clock: The server's, of the first page.
+    """
+
+    event: str | None
+    title: str
+    code: str | None = None
+    clock: str | None = None
+    pages: int = 0
+    records: int = 0
 
 
 class RainFocusStream(TapStream):
@@ -97,49 +122,85 @@ class RainFocusStream(TapStream):
         """No signpost: it would come from this machine's clock."""
 
     @override
-    def read_pages(self, context: Context | None) -> Iterator[Iterable[Record]]:
-        for one in [context] if context else self.contexts:
-            yield from self._read_event(one)
-
-    def _read_event(self, context: Context | None) -> Iterator[Iterable[Record]]:
-        event = told = context["event"] if context else None
-        what = self.title(context)
-        clock: str | None = None
-        try:
-            with (
-                _suspecting(event),
-                Progress(what, self.logger, self.tap.report.traffic) as progress,
-            ):
-                for number, page in enumerate(self._pages(told)):
-                    if number == 0:
-                        clock, event = page.clock, event or page.event
-                        self._begin_version(clock)
-                    yield self._records(page, event, clock, progress)
+    def read_pages(self, context: Context | None) -> t.Generator[Iterable[Record], None, None]:
+        downloads = [
+            (_Reading(event, self.title(one)), self._download(event))
+            for one in ([context] if context else self.contexts)
+            for event in [one["event"] if one else None]
+        ]
+        most = self.tap.settings.concurrency
+        most = most if self.searched else min(most, MOST_DUMPS)
+        turns = Turns(AdaptiveLimit(most, "pages are read", self.tap.logger))
+        traffic = self.tap.report.traffic
+        what = downloads[0][0].title if len(downloads) == 1 else self.name
+        with (
+            Progress(what, len(downloads), self.logger, traffic) as progress,
+            closing(read_side_by_side(downloads, most, turns)) as parts,
+        ):
+            for reading, part in parts:
+                if isinstance(part, Page):
+                    self._begin(reading, part)
+                    yield self._records(part, reading, progress)
                     progress.pages += 1
-        except EndpointDeniedError as denial:
-            if progress.pages or self.is_trial:
-                raise
-            self.tap.skip_denied(self.name, what, denial)
-            return
-        except UncertainEndError as uncertain:
-            if not self.searched:
-                raise
-            self.logger.warning("%s The bookmark stays, for the next run to look again.", uncertain)
-            return
-        # Where nothing came, there may be nothing, or RainFocus throttles.
-        if clock and progress.records:
-            self._finish(clock, told)
+                else:
+                    self._end(reading, part)
+                    progress.ended += 1
 
-    def _records(
-        self, page: Page, event: str | None, clock: str | None, progress: Progress
-    ) -> Iterator[Record]:
+    def _begin(self, reading: _Reading, page: Page) -> None:
+        """Take from the first page what holds for all of a download."""
+        if not reading.pages:
+            reading.clock, reading.code = page.clock, reading.event or page.event
+            self._begin_version(page.clock)
+        reading.pages += 1
+        if not self.searched and len(page.records) >= DUMP_PAGE_SIZE:
+            self._ended_whole -= 1
+            self.tap.warn_once(
+                f"Stream {self.name}: the dump of {len(page.records):,} records is as long as "
+                "it can be and may be cut off; setting endpoints can name a search call."
+            )
+
+    def _records(self, page: Page, reading: _Reading, progress: Progress) -> Iterator[Record]:
         """One by one: what has just been made is still in the cache when it is written."""
         for raw in page.records:
             # What is no object becomes unread in the main group.
             for part in self.parts(raw if isinstance(raw, dict) else {self._id_path[0]: raw}):
+                reading.records += 1
                 progress.records += 1
                 self.records_read += 1
-                yield self._record(part, event, clock)
+                yield self._record(part, reading.code, reading.clock)
+
+    def _end(self, reading: _Reading, failure: BaseException | None) -> None:
+        """End a download.
+
+        Raises:
+            BaseException: What ends the run.
+        """
+        match failure:
+            case None:
+                self._finish(reading)
+            case EndpointDeniedError() if not reading.pages and not self.is_trial:
+                self.tap.skip_denied(self.name, reading.title, failure)
+            case UncertainEndError() if self.searched:
+                self.logger.warning(
+                    "%s The bookmark stays, for the next run to look again.", failure
+                )
+            case RefusedError():
+                named = f"the event code {reading.event}"
+                named = named if reading.event else "event_codes, which names none"
+                msg = f"{failure} Check {named}: is it right, may the profile use it?"
+                raise SettingsError(msg) from failure
+            case _:
+                raise failure
+
+    def _finish(self, reading: _Reading) -> None:
+        """Move the bookmark; where nothing came there may be nothing, or RainFocus throttles."""
+        if len(self.contexts) > 1:
+            self.logger.info("%s: %s records.", reading.title, f"{reading.records:,}")
+        if reading.clock and reading.records:
+            self._ended_whole += 1
+            if self.searched:
+                self._bookmarks.move(reading.event, reading.clock)
+                self.tap.state_writer.offer(self.tap_state)
 
     def parts(self, raw: Record) -> Iterable[Record]:
         """The records of this stream in one record of the reply."""
@@ -188,34 +249,18 @@ class RainFocusStream(TapStream):
     def _bookmarks(self) -> Bookmarks:
         return Bookmarks(self.stream_state, str(self.replication_key), self.tap.source)
 
-    def _finish(self, clock: str, event: str | None) -> None:
-        self._ended_whole += 1
-        if self.searched:
-            self._bookmarks.move(event, clock)
-            self.tap.state_writer.offer(self.tap_state)
-
-    def _pages(self, event: str | None) -> Iterable[Page]:
+    def _download(self, event: str | None) -> Callable[[Turns], Iterable[Page]]:
         if not self.searched:
             params = self._params(event, DUMP_PAGE_SIZE)
-            return self._whole(self.tap.shared_downloads.pages(self.call, params, self.records_key))
+            return partial(self.tap.shared_downloads.pages, self.call, params, self.records_key)
         params = self._params(event, self.tap.settings.page_size)
         if since := self._since(event):
             params["since"] = since
-        return self.tap.downloader.pages(self.call, params, self.records_key)
+        return partial(self.tap.downloader.pages, self.call, params, self.records_key)
 
     def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
         named = {self.tap.settings.event_parameter: event} if event else {}
         return {"pageSize": 1 if self.is_trial else page_size, **named}
-
-    def _whole(self, pages: Iterable[Page]) -> Iterator[Page]:
-        for page in pages:
-            if len(page.records) >= DUMP_PAGE_SIZE:
-                self._ended_whole -= 1
-                self.tap.warn_once(
-                    f"Stream {self.name}: the dump of {len(page.records):,} records is as long as "
-                    "it can be and may be cut off; setting endpoints can name a search call."
-                )
-            yield page
 
     def _since(self, event: str | None) -> int | None:
         """Milliseconds since 1970: the end of the last run, or the start date before the first."""
@@ -323,17 +368,6 @@ def _hash(content: object) -> str:
     except TypeError:  # nested too deep
         text = str(as_text({"": content})).encode()
     return hashlib.sha256(text).hexdigest()
-
-
-@contextmanager
-def _suspecting(event: str | None) -> Iterator[None]:
-    """Name the event code where RainFocus refuses a call as a whole."""
-    try:
-        yield
-    except RefusedError as refusal:
-        named = f"the event code {event}" if event else "event_codes, which names none"
-        msg = f"{refusal} Check {named}: is it right, may the profile use it?"
-        raise SettingsError(msg) from refusal
 
 
 def _epoch_ms(moment: datetime) -> int:

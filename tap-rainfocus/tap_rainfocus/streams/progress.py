@@ -13,27 +13,31 @@ if t.TYPE_CHECKING:
     from rainfocus_client.report import Traffic
 
 INTERVAL = 5.0
-"""Seconds between two lines about one download."""
+"""Seconds between two lines about one stream."""
 
 
 class Progress:
-    """Tells what a download has brought, every few seconds and at its end.
+    """Tells what the downloads of a stream have brought, every few seconds and at their end.
 
     Attributes:
         records: How many there were; whoever makes them counts.
         pages: How many there were.
+        ended: How many downloads have.
     """
 
     def __init__(
         self,
         what: str,
+        downloads: int,
         logger: logging.Logger | logging.LoggerAdapter[t.Any],
         traffic: Traffic,
     ) -> None:
         """Get ready to tell about `what`."""
         self.records = 0
         self.pages = 0
+        self.ended = 0
         self._what = what
+        self._downloads = downloads
         self._logger = logger
         self._traffic = traffic
         self._retries_before = traffic.retries
@@ -61,11 +65,13 @@ class Progress:
             self._tell("so far")
 
     def _tell(self, extent: str) -> None:
+        events = f"{self.ended:,} of {self._downloads:,} events, " if self._downloads > 1 else ""
         self._logger.info(
-            "%s: %s records %s, %.0f a second, %d pages, %d retries.",
+            "%s: %s records %s, %s%.0f a second, %d pages, %d retries.",
             self._what,
             f"{self.records:,}",
             extent,
+            events,
             self.records / max(time.monotonic() - self._began, 0.001),
             self.pages,
             self._traffic.retries - self._retries_before,

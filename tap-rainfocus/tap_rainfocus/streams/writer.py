@@ -32,9 +32,11 @@ class PageWriter(SingerWriter):
 
     Attributes:
         is_at_line: Whether all that was begun has been written, so that a line can follow.
+        has_stated: Whether a STATE is the last that was written.
     """
 
     is_at_line = True
+    has_stated = False
 
     @override
     def write_message(self, message: Message) -> None:
@@ -44,6 +46,7 @@ class PageWriter(SingerWriter):
         """Write a STATE message, and say how many bytes it is long."""
         line = self._encode(StateMessage(state))
         self._write(line, flush=True)
+        self.has_stated = True
         return len(line)
 
     def write_mapped(self, messages: Iterable[RecordMessage]) -> None:
@@ -70,7 +73,7 @@ class PageWriter(SingerWriter):
 
     def _write(self, lines: bytes, *, flush: bool) -> None:
         out = sys.stdout.buffer
-        self.is_at_line = False
+        self.is_at_line = self.has_stated = False
         try:
             out.write(lines)
             if flush:
@@ -95,11 +98,11 @@ class StateWriter:
         self._writer = writer
         self._written = written
         self._next = 0.0
-        self._waiting: dict[str, t.Any] | None = None
+        self._last: dict[str, t.Any] | None = None
 
     def write_state(self, state: dict[str, t.Any]) -> None:
         """Write a STATE message."""
-        self._waiting = None
+        self._last = state
         if not self.is_muted:
             size = self._writer.write_state(state)
             self._next = time.monotonic() + size / STATE_RATE
@@ -107,14 +110,14 @@ class StateWriter:
 
     def offer(self, state: dict[str, t.Any]) -> None:
         """Write a STATE message, now or, where the last one has just gone out, with a later one."""
-        self._waiting = state
+        self._last = state
         if time.monotonic() >= self._next:
             self.write_state(state)
 
     def end(self) -> None:
-        """Write what waits, unless the output breaks off in the middle of a line."""
-        if self._waiting and self._writer.is_at_line:
-            self.write_state(self._waiting)
+        """Have a STATE behind the last record, unless the output breaks off within a line."""
+        if self._last and self._writer.is_at_line and not self._writer.has_stated:
+            self.write_state(self._last)
 
 
 def _dumps(record: Record) -> bytes:

@@ -192,8 +192,8 @@ class AttendeeStore:
             raise
         else:
             if reply.status in BUSY:
-                how = f"HTTP {reply.status}"
-                self._limit.refused(how, parse_retry_after(reply.headers))
+                retry_after = parse_retry_after(reply.headers)
+                self._limit.refused(retry_after, f"HTTP {reply.status}")
             elif reply.status < HTTPStatus.BAD_REQUEST and response_code(reply.body) in GOOD:
                 self._limit.answered(time.monotonic() - began)
             else:

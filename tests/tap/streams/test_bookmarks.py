@@ -64,7 +64,7 @@ class TestSource:
         self, run_tap: TapRunner, asked: t.Any, other: str
     ) -> None:
         source = other.format(host=asked.url.removeprefix("http://"))
-        settings = asked.settings | {"event_codes": ["e1", "e2"]}
+        settings = asked.settings | {"event_codes": ["e1", "e2"], "concurrency": 1}
         state = state_of(mark(source=source), mark("e2"))
         run = run_tap(settings, state=state, select=["attendees"])
         assert run.code == 0, run.log

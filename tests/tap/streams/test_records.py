@@ -358,10 +358,8 @@ class TestKeys:
 
     def test_one_person_in_two_events_is_two_records(self, read: Read) -> None:
         run = read([{"attendeeId": "p"}], event_codes=["e1", "e2"])
-        assert [(r["event_code"], r["_id"]) for r in run.records("attendees")] == [
-            ("e1", "p"),
-            ("e2", "p"),
-        ]
+        keys = {(r["event_code"], r["_id"]) for r in run.records("attendees")}
+        assert keys == {("e1", "p"), ("e2", "p")}
         schema = next(m for m in run.messages if m["type"] == "SCHEMA")
         assert schema["key_properties"] == ["event_code", "_id"]
 

@@ -121,7 +121,7 @@ def test_a_run_that_is_killed_keeps_the_bookmark(
 ) -> None:
     fault = PLACES[place]
     faulty.faults.add(fault)
-    settings = settings_for(faulty, page_size=20, event_codes=list(EVENTS))
+    settings = settings_for(faulty, page_size=20, event_codes=list(EVENTS), concurrency=1)
     tap = start_tap(settings, state=state_with())
     written: list[str] = []
     loader = threading.Thread(target=lambda: written.extend(tap.stdout))
@@ -169,7 +169,8 @@ def test_a_run_that_fails_at_any_page_keeps_the_bookmark(
     run_tap: TapRunner, faulty: RunningSandbox, settings_for: SettingsMaker, page: int
 ) -> None:
     faulty.faults.add(Fault("server_error", call=PEOPLE, skip=page, times=None))
-    settings = settings_for(faulty, page_size=20, max_retries=0, event_codes=list(EVENTS))
+    more: Settings = {"page_size": 20, "max_retries": 0, "concurrency": 1}
+    settings = settings_for(faulty, **more, event_codes=list(EVENTS))
     run = run_tap(settings, state=state_with())
     assert run.code == 75
     assert len(run.errors) == 1
@@ -200,7 +201,7 @@ def test_the_second_event_fails(
     run_tap: TapRunner, faulty: RunningSandbox, settings_for: SettingsMaker
 ) -> None:
     faulty.faults.add(Fault("server_error", call=PEOPLE, skip=1, times=None))
-    settings = settings_for(faulty, max_retries=0, event_codes=list(EVENTS))
+    settings = settings_for(faulty, max_retries=0, concurrency=1, event_codes=list(EVENTS))
     run = run_tap(settings, state=state_with())
     assert run.code == 75
     assert faulty.faults.struck() == {"server_error": 1}
@@ -357,7 +358,7 @@ def test_the_state_names_only_what_has_a_bookmark(
     mapped = run_tap(settings | {"stream_maps": {"attendees": {}}})
     assert bookmarks(mapped.state) == bookmarks(run.state)
     named = {
-        stream: [partition["context"]["event"] for partition in entry.get("partitions", [])]
+        stream: sorted(partition["context"]["event"] for partition in entry.get("partitions", []))
         for stream, entry in run.state["bookmarks"].items()
     }
     assert {stream: events for stream, events in named.items() if events} == {
