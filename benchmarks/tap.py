@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from pages import PAGE_SIZE, serving
 
 HERE = Path(__file__).parent
 LATENCY = 0.1
+PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0"}
+"""Other readers, and their versions."""
 
 
 def main() -> None:
@@ -45,8 +48,8 @@ def throughput(folder: Path, pages: int, rounds: int) -> str:
                 "tap-rainfocus": tap(folder, url),
                 "tap-rainfocus, record by record": tap(folder, url, stream_maps={"attendees": {}}),
                 "script: requests, orjson, no SDK": [sys.executable, str(HERE / "script.py"), url],
-                "singer-python, no reshaping": peer("singer-python==6.8.0", "singer_python", url),
-                "dlt, iterates only, no reshaping": peer("dlt==1.31.0", "dlt", url),
+                "singer-python, no reshaping": peer(folder, "singer-python", url),
+                "dlt, iterates only, no reshaping": peer(folder, "dlt", url),
             },
             rounds,
         )
@@ -118,10 +121,22 @@ def tap(folder: Path, url: str, **settings: t.Any) -> list[str]:
     ]
 
 
-def peer(package: str, name: str, url: str) -> list[str]:
-    """The command of another reader, in an environment of its own."""
-    uv = [os.environ.get("UV", "uv"), "run", "--quiet", "--no-project", "--with", package]
-    return [*uv, "--with", "requests", "python", str(HERE / f"peer_{name}.py"), url]
+def peer(folder: Path, name: str, *arguments: str) -> list[str]:
+    """The command of another reader."""
+    script = HERE / f"peer_{name.replace('-', '_')}.py"
+    return [environment(folder, name), str(script), *arguments]
+
+
+def environment(folder: Path, name: str) -> str:
+    """The Python of an environment that holds another reader and nothing of ours."""
+    home = folder / name
+    if not home.exists():
+        uv, version = os.environ.get("UV", "uv"), platform.python_version()
+        subprocess.run([uv, "venv", "--quiet", "--python", version, home], check=True)
+        install = [uv, "pip", "install", "--quiet", "--python", home]
+        packages = (f"{name}=={PEERS[name]}", "requests", "orjson")
+        subprocess.run([*install, *packages], check=True)
+    return str(home / "bin" / "python")
 
 
 def config(folder: Path, url: str, **settings: t.Any) -> tuple[str, str]:
