@@ -17,7 +17,7 @@ from pages import PAGE_SIZE, serving
 
 HERE = Path(__file__).parent
 LATENCY = 0.1
-PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0"}
+PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0", "airbyte-cdk": "7.39.1"}
 """Other readers, and their versions."""
 
 
