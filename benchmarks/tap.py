@@ -23,16 +23,24 @@ PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0", "airbyte-cdk": "7.39.1"}
 
 def main() -> None:
     """Print the tables."""
+    tables = {
+        "throughput": throughput,
+        "latency": latency,
+        "memory": memory,
+        "startup": startup,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=200, help="pages of 1,000 records")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=tables, action="append", help="print this table")
     arguments = parser.parse_args()
     print(
         f"{machine()}; {arguments.pages:,} pages of 1,000 attendees; medians of {arguments.rounds}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        for measure in (throughput, latency, memory, startup):
-            print(f"\n{measure(Path(folder), arguments.pages, arguments.rounds)}", flush=True)
+        for name in arguments.only or tables:
+            found = tables[name](Path(folder), arguments.pages, arguments.rounds)
+            print(f"\n{found}", flush=True)
 
 
 def throughput(folder: Path, pages: int, rounds: int) -> str:
