@@ -12,11 +12,16 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from measure import machine, medians, run, table
+from measure import machine, medians, records, run, table
 from pages import PAGE_SIZE, serving
+from peers import codes
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 HERE = Path(__file__).parent
 LATENCY = 0.1
+EVENTS, PAGES_OF_EVENT, LATENCY_OF_EVENTS, WORKERS = 16, 10, 0.2, 4
 PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0", "airbyte-cdk": "7.39.1"}
 """Other readers, and their versions."""
 
@@ -25,6 +30,7 @@ def main() -> None:
     """Print the tables."""
     tables = {
         "throughput": throughput,
+        "events": events,
         "latency": latency,
         "memory": memory,
         "startup": startup,
@@ -74,6 +80,43 @@ def throughput(folder: Path, pages: int, rounds: int) -> str:
             for name, cost in costs.items()
         ),
     )
+
+
+def events(folder: Path, pages: int, rounds: int) -> str:
+    """Many events at once: 16 of 10 pages, 200 ms a page, 4 workers."""
+    expected = EVENTS * PAGES_OF_EVENT * PAGE_SIZE
+    with serving(PAGES_OF_EVENT) as url:
+        for (name, reshaping), command in readers(folder, url).items():
+            if (found := records(command)) != expected:
+                sys.exit(f"{name}, reshaping: {reshaping}: {found:,} records of {expected:,}")
+    with serving(PAGES_OF_EVENT, LATENCY_OF_EVENTS) as url:
+        costs = medians(readers(folder, url), rounds)
+    bound = EVENTS * PAGES_OF_EVENT * LATENCY_OF_EVENTS / WORKERS
+    ours = next(iter(costs.values()))
+    return table(
+        ("reader", "reshaping", "seconds", "share of the bound", "of ours", "CPU seconds"),
+        *(
+            (
+                *reader,
+                f"{cost.seconds:.1f}",
+                f"{bound / cost.seconds:.0%}",
+                f"{cost.seconds / ours.seconds:.2f}",
+                f"{cost.cpu:.1f}",
+            )
+            for reader, cost in costs.items()
+        ),
+    )
+
+
+def readers(folder: Path, url: str) -> Mapping[tuple[str, str], Sequence[str]]:
+    """The commands that read many events: by the reader, and by whether it reshapes; ours first."""
+    settings = {"event_codes": codes(EVENTS), "concurrency": WORKERS}
+    asked = (str(EVENTS), str(WORKERS))
+    return {
+        ("tap-rainfocus", "yes"): tap(folder, url, **settings),
+        **{(name, "yes"): peer(folder, name, url, *asked, "--reshape") for name in PEERS},
+        **{(name, "no"): peer(folder, name, url, *asked) for name in PEERS},
+    }
 
 
 def latency(folder: Path, pages: int, rounds: int) -> str:
