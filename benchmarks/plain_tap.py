@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
+from peers import shaping
 from singer_sdk import RESTStream, Tap
 from singer_sdk.pagination import JSONPathPaginator
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Normalizer
 
 
 class Attendees(RESTStream):
@@ -22,7 +22,7 @@ class Attendees(RESTStream):
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
-        self._normalize = Normalizer((xdm.ATTENDEE, xdm.EVENT))
+        self._shape = shaping("summit25")
 
     @property
     def url_base(self) -> str:
@@ -38,14 +38,7 @@ class Attendees(RESTStream):
         yield from response.json()["results"]
 
     def post_process(self, row: dict[str, t.Any], context: t.Any = None) -> dict[str, t.Any]:
-        shaped = self._normalize(row).groups
-        return {
-            "event_code": "summit25",
-            "_id": shaped["attendee"]["attendeeId"],
-            "timestamp": "2023-04-01T00:39:17.133Z",
-            "event": {"code": "summit25"},
-            **shaped,
-        }
+        return self._shape(row)
 
 
 class PlainTap(Tap):

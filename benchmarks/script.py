@@ -6,13 +6,12 @@ import sys
 
 import orjson
 import requests
-from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Normalizer
+from peers import shaping
 
 
 def main(api_url: str) -> None:
     session = requests.Session()
-    normalize = Normalizer((xdm.ATTENDEE, xdm.EVENT))
+    shape = shaping("summit25")
     out = sys.stdout.buffer
     cursor = None
     while True:
@@ -20,15 +19,7 @@ def main(api_url: str) -> None:
         reply = session.get(f"{api_url}/acme/v3/attendee/search", params=params, timeout=60)
         page = orjson.loads(reply.content)
         for raw in page["results"]:
-            shaped = normalize(raw).groups
-            record = {
-                "event_code": "summit25",
-                "_id": shaped["attendee"]["attendeeId"],
-                "timestamp": "2023-04-01T00:39:17.133Z",
-                "event": {"code": "summit25"},
-                **shaped,
-            }
-            message = {"type": "RECORD", "stream": "attendees", "record": record}
+            message = {"type": "RECORD", "stream": "attendees", "record": shape(raw)}
             out.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
         cursor = page.get("cursor")
         if not cursor:

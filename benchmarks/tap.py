@@ -5,31 +5,48 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import typing as t
 from pathlib import Path
 
-from measure import machine, medians, run, table
+from measure import machine, medians, records, run, table
 from pages import PAGE_SIZE, serving
+from peers import codes
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 HERE = Path(__file__).parent
 LATENCY = 0.1
+EVENTS, PAGES_OF_EVENT, LATENCY_OF_EVENTS, WORKERS = 16, 10, 0.2, 4
+PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0", "airbyte-cdk": "7.39.1"}
+"""Other readers, and their versions."""
 
 
 def main() -> None:
     """Print the tables."""
+    tables = {
+        "throughput": throughput,
+        "events": events,
+        "latency": latency,
+        "memory": memory,
+        "startup": startup,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=200, help="pages of 1,000 records")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=tables, action="append", help="print this table")
     arguments = parser.parse_args()
     print(
         f"{machine()}; {arguments.pages:,} pages of 1,000 attendees; medians of {arguments.rounds}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        for measure in (throughput, latency, memory, startup):
-            print(f"\n{measure(Path(folder), arguments.pages, arguments.rounds)}", flush=True)
+        for name in arguments.only or tables:
+            found = tables[name](Path(folder), arguments.pages, arguments.rounds)
+            print(f"\n{found}", flush=True)
 
 
 def throughput(folder: Path, pages: int, rounds: int) -> str:
@@ -45,8 +62,8 @@ def throughput(folder: Path, pages: int, rounds: int) -> str:
                 "tap-rainfocus": tap(folder, url),
                 "tap-rainfocus, record by record": tap(folder, url, stream_maps={"attendees": {}}),
                 "script: requests, orjson, no SDK": [sys.executable, str(HERE / "script.py"), url],
-                "singer-python, no reshaping": peer("singer-python==6.8.0", "singer_python", url),
-                "dlt, iterates only, no reshaping": peer("dlt==1.31.0", "dlt", url),
+                "singer-python, no reshaping": peer(folder, "singer-python", url),
+                "dlt, iterates only, no reshaping": peer(folder, "dlt", url),
             },
             rounds,
         )
@@ -63,6 +80,43 @@ def throughput(folder: Path, pages: int, rounds: int) -> str:
             for name, cost in costs.items()
         ),
     )
+
+
+def events(folder: Path, pages: int, rounds: int) -> str:
+    """Many events at once: 16 of 10 pages, 200 ms a page, 4 workers."""
+    expected = EVENTS * PAGES_OF_EVENT * PAGE_SIZE
+    with serving(PAGES_OF_EVENT) as url:
+        for (name, reshaping), command in readers(folder, url).items():
+            if (found := records(command)) != expected:
+                sys.exit(f"{name}, reshaping: {reshaping}: {found:,} records of {expected:,}")
+    with serving(PAGES_OF_EVENT, LATENCY_OF_EVENTS) as url:
+        costs = medians(readers(folder, url), rounds)
+    bound = EVENTS * PAGES_OF_EVENT * LATENCY_OF_EVENTS / WORKERS
+    ours = next(iter(costs.values()))
+    return table(
+        ("reader", "reshaping", "seconds", "share of the bound", "of ours", "CPU seconds"),
+        *(
+            (
+                *reader,
+                f"{cost.seconds:.1f}",
+                f"{bound / cost.seconds:.0%}",
+                f"{cost.seconds / ours.seconds:.2f}",
+                f"{cost.cpu:.1f}",
+            )
+            for reader, cost in costs.items()
+        ),
+    )
+
+
+def readers(folder: Path, url: str) -> Mapping[tuple[str, str], Sequence[str]]:
+    """The commands that read many events: by the reader, and by whether it reshapes; ours first."""
+    settings = {"event_codes": codes(EVENTS), "concurrency": WORKERS}
+    asked = (str(EVENTS), str(WORKERS))
+    return {
+        ("tap-rainfocus", "yes"): tap(folder, url, **settings),
+        **{(name, "yes"): peer(folder, name, url, *asked, "--reshape") for name in PEERS},
+        **{(name, "no"): peer(folder, name, url, *asked) for name in PEERS},
+    }
 
 
 def latency(folder: Path, pages: int, rounds: int) -> str:
@@ -118,10 +172,22 @@ def tap(folder: Path, url: str, **settings: t.Any) -> list[str]:
     ]
 
 
-def peer(package: str, name: str, url: str) -> list[str]:
-    """The command of another reader, in an environment of its own."""
-    uv = [os.environ.get("UV", "uv"), "run", "--quiet", "--no-project", "--with", package]
-    return [*uv, "--with", "requests", "python", str(HERE / f"peer_{name}.py"), url]
+def peer(folder: Path, name: str, *arguments: str) -> list[str]:
+    """The command of another reader."""
+    script = HERE / f"peer_{name.replace('-', '_')}.py"
+    return [environment(folder, name), str(script), *arguments]
+
+
+def environment(folder: Path, name: str) -> str:
+    """The Python of an environment that holds another reader and nothing of ours."""
+    home = folder / name
+    if not home.exists():
+        uv, version = os.environ.get("UV", "uv"), platform.python_version()
+        subprocess.run([uv, "venv", "--quiet", "--python", version, home], check=True)
+        install = [uv, "pip", "install", "--quiet", "--python", home]
+        packages = (f"{name}=={PEERS[name]}", "requests", "orjson")
+        subprocess.run([*install, *packages], check=True)
+    return str(home / "bin" / "python")
 
 
 def config(folder: Path, url: str, **settings: t.Any) -> tuple[str, str]:
