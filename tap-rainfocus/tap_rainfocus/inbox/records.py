@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from tap_rainfocus.schema.normalization import Shaped
+    from tap_rainfocus.schema.destinations import Shaped
 
 SEQUENCE = "inboxSequence"
 

@@ -7,7 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain, count
 
+from tap_rainfocus.schema.destinations import UNREADABLE, Destination, Shaped, dotted
 from tap_rainfocus.schema.names import fold_key
+from tap_rainfocus.schema.plans import Plan
 from tap_rainfocus.schema.values import join_choices, read_attributes, read_choices, read_text
 from tap_rainfocus.schema.xdm import EVENT
 
@@ -16,8 +18,6 @@ if t.TYPE_CHECKING:
 
     from tap_rainfocus.schema.xdm import Field, Group
 
-Groups: t.TypeAlias = dict[str, dict[str, t.Any]]
-
 _Elsewhere: t.TypeAlias = tuple[str, str, str, t.Any]
 """A group that stands in another one, or under another spelling: where, its key, its name, and
 what it holds."""
@@ -25,49 +25,18 @@ what it holds."""
 MOST_KEYS = 10_000
 """Keys of a group that are remembered; whoever sends more makes up their names."""
 
+MOST_PLANS, LONGEST_PLAN = 1000, 200
+"""Sets of keys that are remembered, and keys in one."""
+
 LONGEST_KEY = 200
 """Characters of a key that is remembered."""
 
 _ATTRIBUTES = "attributes"
 
-_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
-"""What readers raise; some where a value is nested too deep, or beyond all times."""
-
 _GENERIC = frozenset(
     {"attributes", "code", "description", "externalid", "id", "name", "status", "url"}
 )
 """Names that mean nothing without their group."""
-
-
-class Shaped(t.NamedTuple):
-    """What a record comes to.
-
-    Attributes:
-        groups: Its groups; null and empty values are left out, and what cannot be read is null.
-        unread: What cannot be read, as it came: dotted field → value. A second spelling of a
-            field is numbered.
-    """
-
-    groups: Groups
-    unread: dict[str, object]
-
-
-class Destination(t.NamedTuple):
-    """Where a key's value goes.
-
-    Attributes:
-        group: The group.
-        name: The field; None where the key is a group itself.
-        read: How the value is read; None where it is passed through.
-        is_text: Whether a string is regular as it is.
-        rank: How good the key's name is: 0 the field's own, 1 another spelling of it, 2 an alias.
-    """
-
-    group: str
-    name: str | None
-    read: Callable[[object], t.Any] | None
-    is_text: bool = False
-    rank: int = 1
 
 
 class Normalizer:
@@ -112,9 +81,36 @@ class Normalizer:
         self._destinations: dict[str, dict[str, Destination | None]] = {
             within: {} for within in ("", *self._groups)
         }
+        self._plans: dict[tuple[str, ...], Plan | None] = {}
 
     def __call__(self, raw: Mapping[str, t.Any]) -> Shaped:
         """Read a record."""
+        keys = tuple(raw)
+        try:
+            plan = self._plans[keys]
+        except KeyError:
+            plan = self._make_plan(keys)
+        if plan:
+            shaped = plan.read(raw)
+            for key, field in plan.left_out:
+                if raw[key] not in (None, ""):
+                    self.left_out.add(field)
+        else:
+            shaped = self._read_key_by_key(raw)
+        for attributes in self._attributes:
+            attributes.settle(shaped)
+        return shaped
+
+    def _make_plan(self, keys: tuple[str, ...]) -> Plan | None:
+        if len(keys) > LONGEST_PLAN or any(len(key) > LONGEST_KEY for key in keys):
+            return None
+        if len(self._plans) >= MOST_PLANS:
+            self._plans.clear()
+        plan = Plan.of(self._main, {key: self._destination("", key) for key in keys})
+        self._plans[keys] = plan
+        return plan
+
+    def _read_key_by_key(self, raw: Mapping[str, t.Any]) -> Shaped:
         shaped = Shaped(defaultdict(dict, {self._main: {}}), {})
         elsewhere: list[_Elsewhere] = []
         there = [group for group in self._inside if isinstance(raw.get(group), dict)]
@@ -124,23 +120,28 @@ class Normalizer:
         # One that is read may hold others.
         for within, key, name, value in elsewhere:
             if name in there or (within and shaped.groups.get(name)):
-                self._leave(value, shaped, name, _path(within, key))
+                self._leave(value, shaped, name, dotted(within, key))
                 continue
             there.append(name)
             if isinstance(value, dict):
                 self._read(value, shaped, name, elsewhere)
             else:
                 self._leave(value, shaped, name, name)
-        for attributes in self._attributes:
-            attributes.settle(shaped)
         return shaped
 
     def reads(self, within: str, key: str) -> bool:
         """Whether a key in a group, or in the record itself ("" then), is read."""
+        destination = self._destination(within, key)
+        if destination and destination.is_left_out:
+            self._leave_out(destination.group, key)
+            return False
+        return destination is not None
+
+    def _destination(self, within: str, key: str) -> Destination | None:
         try:
-            return self._destinations[within][key] is not None
+            return self._destinations[within][key]
         except KeyError:
-            return self._remember(within, key) is not None
+            return self._remember(within, key)
 
     def _remember(self, within: str, key: str) -> Destination | None:
         destinations = self._destinations[within]
@@ -169,7 +170,10 @@ class Normalizer:
                 destination = self._remember(within, key)
             if destination is None:
                 continue
-            group_name, name, read, is_text, _ = destination
+            group_name, name, read, is_text, _, is_left_out = destination
+            if is_left_out:
+                self._leave_out(group_name, key)
+                continue
             if name is None:
                 # One that stands beside the others has been read before them.
                 if within or key != group_name or not isinstance(value, dict):
@@ -177,11 +181,7 @@ class Normalizer:
                 continue
             regular = value
             if read is not None and not (is_text and type(value) is str):
-                try:
-                    regular = read(value)
-                except _UNREADABLE:
-                    _keep(shaped.unread, _path(group_name, name), value)
-                    regular = None
+                regular = _read_or_keep(read, value, shaped.unread, dotted(group_name, name))
             if groups[group_name].setdefault(name, regular) is not regular:
                 self._join(raw, within, key, regular, shaped)
 
@@ -192,6 +192,10 @@ class Normalizer:
             _keep(shaped.unread, path, read(value) if read else value)
         else:
             self.left_out.add(path)
+
+    def _leave_out(self, group: str, key: str) -> None:
+        if len(self.left_out) < MOST_KEYS and len(key) <= LONGEST_KEY:
+            self.left_out.add(dotted(group, key))
 
     def _join(
         self,
@@ -233,7 +237,7 @@ class Normalizer:
             if {within, destination.group} <= self._open and key not in group:
                 group[key] = second
             else:
-                _keep(shaped.unread, _path(destination.group, key), second)
+                _keep(shaped.unread, dotted(destination.group, key), second)
 
     def _find(self, within: str, key: str) -> Destination | None:
         letters = fold_key(key).removeprefix(within)
@@ -248,9 +252,7 @@ class Normalizer:
         if within in self._open:
             group = within or self._main
             return Destination(group, key, self._read_unknown[group])
-        if len(self.left_out) < MOST_KEYS and len(key) <= LONGEST_KEY:
-            self.left_out.add(_path(within or self._main, key))
-        return None
+        return Destination(within or self._main, key, None, is_left_out=True)
 
     @staticmethod
     def _index(groups: tuple[Group, ...]) -> dict[tuple[str, str], Destination | None]:
@@ -287,10 +289,6 @@ class Normalizer:
 def _keep(unread: dict[str, object], field: str, value: object) -> None:
     numbered = (f"{field} {number}" for number in count(2))
     unread[next(name for name in chain([field], numbered) if name not in unread)] = value
-
-
-def _path(group: str, name: str) -> str:
-    return f"{group}.{name}" if group else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,11 +346,21 @@ def _is_unwanted(group: Group, field: Field) -> bool:
     )
 
 
+def _read_or_keep(
+    read: Callable[[object], t.Any], value: object, unread: dict[str, object], field: str
+) -> object:
+    try:
+        return read(value)
+    except UNREADABLE:
+        _keep(unread, field, value)
+        return None
+
+
 def _readable(read: Callable[[object], t.Any] | None, value: object) -> object:
     """The value as it is read; None where it cannot be."""
     try:
         return read(value) if read else value
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

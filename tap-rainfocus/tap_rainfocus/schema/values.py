@@ -18,7 +18,7 @@ _BOOLEANS: dict[object, bool] = {
     **dict.fromkeys((True, "yes", "y", "true", "t", "on", "1", "1.0"), True),
     **dict.fromkeys((False, "no", "n", "false", "f", "off", "0", "0.0"), False),
 }
-_REGULAR_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_is_regular_moment = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z").fullmatch
 _EPOCH_MS = re.compile(r"\d{12,13}")
 _EPOCH = re.compile(r"\d{10}(?:\.\d*)?")
 """Seconds since 1970, from 2001 on."""
@@ -90,7 +90,7 @@ def read_seats(value: object) -> int:
 
 def read_moment(value: object) -> str:
     """A moment as RFC 3339 in UTC with milliseconds; without a zone it is taken as UTC."""
-    if isinstance(value, str) and _REGULAR_MOMENT.fullmatch(value):
+    if type(value) is str and _is_regular_moment(value):
         datetime.fromisoformat(value)
         return value
     moment = _parse(value)
@@ -105,7 +105,7 @@ def read_push_time(value: object) -> str:
 
     A leap second is the second after it.
     """
-    if isinstance(value, str) and _REGULAR_MOMENT.fullmatch(value):
+    if isinstance(value, str) and _is_regular_moment(value):
         return read_moment(value)
     text = str(value).strip()
     if not isinstance(value, bool) and _EPOCH.fullmatch(text):
@@ -166,7 +166,7 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
     [{value}]}`, `{attribute_id, attribute, value}` and `{attribute, value}`. A value that is
     neither text nor number is kept as JSON, and so is an entry of another shape.
     """
-    if isinstance(value, dict) and not _VALUES.intersection(value):
+    if isinstance(value, dict) and _VALUES.isdisjoint(value):
         value = [{"code": code, "value": content} for code, content in value.items()]
     found: list[dict[str, str | None]] = []
     for item in read_list(value):
@@ -176,12 +176,15 @@ def read_attributes(value: object) -> list[dict[str, str | None]]:
         get = entry.get
         code = _text(get("code") or get("attribute_id") or get("rf_attribute_code"))
         name = _text(get("name") or get("attribute"))
-        if not _VALUES.intersection(entry):
+        if _VALUES.isdisjoint(entry):
             is_told = all(value in {None, code, name} for value in map(_text, entry.values()))
             found.append({"code": code, "name": name, "value": None if is_told else _text(entry)})
             continue
         for inner in read_list(get("attributeValues") or get("attributevalues") or entry):
             content = inner.get("value", get("value")) if isinstance(inner, dict) else inner
+            if type(content) is str:
+                found.append({"code": code, "name": name, "value": content})
+                continue
             for single in content if isinstance(content, list) else (content,):
                 found.append({"code": code, "name": name, "value": _text(single)})  # noqa: PERF401
     return found

@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib import RecordMessage
 
     from tap_rainfocus.api.pages import Record
-    from tap_rainfocus.schema.normalization import Shaped
+    from tap_rainfocus.schema.destinations import Shaped
     from tap_rainfocus.schema.xdm import Group
     from tap_rainfocus.streams.writer import PageWriter
     from tap_rainfocus.tap import TapRainFocus

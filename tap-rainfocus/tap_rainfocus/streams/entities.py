@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_rainfocus.api.pages import Record
-    from tap_rainfocus.schema.normalization import Shaped
+    from tap_rainfocus.schema.destinations import Shaped
     from tap_rainfocus.tap import TapRainFocus
 
 _OF_SESSION = ("sessionId", "externalId", "code", "title")

@@ -15,7 +15,7 @@ from tap_rainfocus.inbox.models import CONFLICT
 from tap_rainfocus.inbox.payloads import kept_event
 from tap_rainfocus.inbox.records import OURS, SEQUENCE, event_fields, with_groups_first
 from tap_rainfocus.schema import xdm
-from tap_rainfocus.schema.normalization import Shaped
+from tap_rainfocus.schema.destinations import Shaped
 from tap_rainfocus.streams.base import TapStream
 from tap_rainfocus.streams.bookmarks import VALUE
 

@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_rainfocus.api.pages import Record
-    from tap_rainfocus.schema.normalization import Groups, Shaped
+    from tap_rainfocus.schema.destinations import Groups, Shaped
     from tap_rainfocus.schema.xdm import Group
     from tap_rainfocus.tap import TapRainFocus
 
@@ -204,7 +204,7 @@ class RainFocusStream(TapStream):
 
     def parts(self, raw: Record) -> Iterable[Record]:
         """The records of this stream in one record of the reply."""
-        yield raw
+        return (raw,)
 
     def shape(self, raw: Record) -> Shaped:
         """The groups of a record."""
@@ -299,10 +299,11 @@ class RainFocusStream(TapStream):
     def _describe_event(self, code: str, said: dict[str, str | None]) -> dict[str, str | None]:
         """What the reply says, and what is known besides."""
         if code not in self._events:
-            known = {"code": code, "name": self.tap.settings.event_names.get(code)}
-            shown = {name: known[name] for name in self._shown_of_event if known[name]}
-            self._events[code] = shown
-        return self._events[code] | {name: value for name, value in said.items() if value}
+            names = {"code": code, "name": self.tap.settings.event_names.get(code)}
+            shown = {name: names[name] for name in self._shown_of_event}
+            self._events[code] = {name: value for name, value in shown.items() if value}
+        known = self._events[code]
+        return known | {name: value for name, value in said.items() if value} if said else known
 
     @cached_property
     def _events(self) -> dict[str, dict[str, str | None]]:

@@ -60,8 +60,8 @@ class PageWriter(SingerWriter):
         head = b'{"type":"RECORD","stream":%s,"record":' % orjson.dumps(stream)
         numbered = b',"version":%d' % version if version else b""
         tail = b'%s,"time_extracted":%s}\n' % (numbered, orjson.dumps(extracted))
-        lines = [b"%s%s%s" % (head, _dumps(record), tail) for record in records]
-        self._write(b"".join(lines), flush=True)
+        if written := (tail + head).join(map(_dumps, records)):
+            self._write(head + written + tail, flush=True)
 
     def _encode(self, message: Message) -> bytes:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import typing as t
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_rainfocus.schema import values, xdm
+from tap_rainfocus.schema import normalization, values, xdm
 from tap_rainfocus.schema.normalization import Normalizer
 
 GROUPS = {
@@ -356,6 +357,43 @@ def raw_records(draw: st.DrawFn, groups: tuple[xdm.Group, ...]) -> dict[str, t.A
         group = draw(st.sampled_from(groups))
         record[group.name] = draw(st.dictionaries(key, NATURAL | JSON, max_size=4) | JSON)
     return record
+
+
+@pytest.mark.parametrize("stream", GROUPS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_plan_reads_what_the_reader_reads(stream: str, data: st.DataObject) -> None:
+    groups = GROUPS[stream]
+    if data.draw(st.booleans()):
+        fields = st.sampled_from([field.name for field in groups[0].fields])
+        hidden = groups[0].hiding(data.draw(st.sets(fields, max_size=3)))
+        groups = (replace(hidden, is_open=False), *groups[1:])
+    by_plan, by_reader = Normalizer(groups, ("diet",)), Normalizer(groups, ("diet",))
+    raw = data.draw(raw_records(groups))
+    values = st.tuples(*[NATURAL | JSON] * len(raw))
+    for same_keys in (raw, *(dict(zip(raw, data.draw(values), strict=True)) for _ in range(2))):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(normalization, "LONGEST_PLAN", -1)
+            expected = by_reader(same_keys)
+        assert by_plan(same_keys) == expected
+        assert by_plan.left_out == by_reader.left_out
+
+
+def test_keys_that_are_made_up_are_not_remembered_for_ever() -> None:
+    normalize = Normalizer(GROUPS["attendees"])
+
+    def read(first: int) -> None:
+        for number in range(first, first + 2000):
+            shaped, _ = normalize({"id": "1", f"made{number % 9000}": "x", "y" * number: "z"})
+            assert shaped["attendee"][f"made{number % 9000}"] == "x"
+
+    tracemalloc.start()
+    read(0)
+    before, _ = tracemalloc.get_traced_memory()
+    read(2000)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 2_000_000
 
 
 def leaves(raw: dict[str, t.Any], groups: tuple[xdm.Group, ...]) -> list[dict[str, t.Any]]:
