@@ -44,6 +44,7 @@ if t.TYPE_CHECKING:
 
     from tap_rainfocus.streams.base import TapStream
 
+OBJECTS_PER_COLLECTION = 100_000
 _IS_TEST = "tap-rainfocus --test"
 
 
@@ -119,6 +120,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
             stream.check()
             stream.tell_long_columns()
         gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.set_threshold(OBJECTS_PER_COLLECTION, 50, 100)
         try:
             self._sync()
         except SystemExit as stop:
