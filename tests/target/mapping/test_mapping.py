@@ -395,6 +395,16 @@ def test_a_value_that_no_request_can_carry_is_bad(send: Send, expression: str) -
     assert "the value of zip cannot be used (1)" in sent.ended.error
 
 
+def test_a_stream_map_that_changes_nothing_changes_nothing(send: Send) -> None:
+    messages = stream("people", {"email": ADA, "firstname": " Ada ", "city": None, "zip": 84043})
+    mapped = send(messages, stream_maps={"people": {"firstname": "firstname"}})
+    assert (
+        send(messages).bodies
+        == mapped.bodies
+        == [{"email": ADA, "firstname": "Ada", "zip": "84043"}]
+    )
+
+
 @pytest.mark.parametrize(
     "value",
     ["NaN", "Infinity", "-Infinity", "1e999", r'"Zo\ud83d"'],
