@@ -176,7 +176,7 @@ def assert_all_came(came: int, sent: int) -> None:
 
 def target(folder: Path, api_url: str, records: int, more: int = 0, **settings: t.Any) -> list[str]:
     """The command that sends so many records to `api_url`."""
-    return [*TARGET, *load(folder, api_url, records, **settings)]
+    return [*TARGET, *load(folder, api_url, records, more, **settings)]
 
 
 def bare(name: str, store: Store, profiles: int, concurrency: int) -> list[str]:
@@ -189,7 +189,7 @@ def load(
     folder: Path, api_url: str, records: int, more: int = 0, **settings: t.Any
 ) -> tuple[str, ...]:
     """Arguments that name a config file and an input."""
-    return *config(folder, api_url, **settings), "--input", str(singer_input(folder, records))
+    return *config(folder, api_url, **settings), "--input", str(singer_input(folder, records, more))
 
 
 def config(folder: Path, api_url: str, **settings: t.Any) -> tuple[str, str]:

@@ -25,6 +25,12 @@ _LONG_NUMBER = r"[:\[,]\s*-?(?:[0-9.]{17,}|[0-9.]+[eE])"
 _LONG_IN_TEXT = re.compile(_LONG_NUMBER)
 _LONG_IN_BYTES = re.compile(_LONG_NUMBER.encode())
 
+_MAY_BE_LONG = bytes.maketrans(b"123456789.+-E", b"000000000000e")
+"""Digits are the same, and so is all else that a number is written with but the exponent's e."""
+
+_LONG_RUN = b"0" * 17
+_EXPONENT = b"0e0"
+
 _NUL = rb"\u0000"
 _ALIKE = bytes.maketrans(b"123456789:[- \t\r\n", b"000000000,,,,,,,")
 """All digits are the same, and so is all that can stand before a number."""
@@ -45,8 +51,10 @@ def parse_json(text: bytes | str) -> object:
         ValueError: It is not JSON.
     """
     if not _has_long_number(text):
-        with suppress(ValueError):
+        try:
             return orjson.loads(text)
+        except ValueError:  # `suppress` takes a third of the time that most lines do
+            pass
     decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
     return _loads(
         lambda content: simplejson.loads(content, use_decimal=True, allow_nan=True), decoded
@@ -98,6 +106,9 @@ def _loads(loads: Callable[[str], object], text: str) -> object:
 
 def _has_long_number(text: bytes | str) -> bool:
     if isinstance(text, bytes):
+        alike = text.translate(_MAY_BE_LONG)
+        if alike.find(_LONG_RUN) < 0 and alike.find(_EXPONENT) < 0:  # `in` makes an exception
+            return False
         return _LONG_IN_BYTES.search(text) is not None
     return _LONG_IN_TEXT.search(text) is not None
 

@@ -32,6 +32,10 @@ LATER = frozenset({408, 409, 425, 429})
 NO = frozenset({"false", "0", "no"})
 NOTHING = frozenset({"", "false", "0", "no", "none", "null"})
 
+ERRORS = ("error", "errors")
+SAYING = frozenset({"success", *ERRORS})
+"""The keys by which a reply can say no, whatever its code; most replies have none of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -151,12 +155,12 @@ def response_code(body: object) -> str | None:
 
     What is no number says only that something is wrong, and is not shown: it is `unknown`.
     """
+    if isinstance(body, dict) and body.get("responseCode") == SUCCESS_CODE:
+        return SUCCESS_CODE
     codes = (part.get("responseCode") for part in _parts(body))
     code = next((code for code in codes if code is not None), None)
     if code is None:
         return None
-    if code == SUCCESS_CODE:
-        return SUCCESS_CODE
     digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
     return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
 
@@ -171,13 +175,12 @@ def _parts(body: object) -> list[dict[str, t.Any]]:
 
 
 def _says_no(body: dict[str, t.Any]) -> bool:
-    return any(
-        str(part.get("success", "true")).strip().lower() in NO
-        or any(
-            bool(part.get(key)) and str(part[key]).strip().lower() not in NOTHING
-            for key in ("error", "errors")
-        )
-        for part in _parts(body)
+    return any(_is_no(part) for part in _parts(body) if not SAYING.isdisjoint(part))
+
+
+def _is_no(part: dict[str, t.Any]) -> bool:
+    return str(part.get("success", "true")).strip().lower() in NO or any(
+        bool(part.get(key)) and str(part[key]).strip().lower() not in NOTHING for key in ERRORS
     )
 
 

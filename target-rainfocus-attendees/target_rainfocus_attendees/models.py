@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 from enum import StrEnum
 
 if t.TYPE_CHECKING:
@@ -24,7 +23,8 @@ class Source(t.NamedTuple):
     @property
     def stream(self) -> str:
         """The stream it is of."""
-        return t.cast("str", self.record["stream"])
+        stream: str = self.record["stream"]
+        return stream
 
 
 class Outcome(StrEnum):
@@ -41,8 +41,7 @@ class Outcome(StrEnum):
     UNFINISHED = "unfinished"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(t.NamedTuple):
     """What sending one profile came to.
 
     Attributes:

@@ -182,8 +182,10 @@ class Run:
                 self._summary.refused(source.stream, Outcome.INVALID, str(error))
                 self._put_away(number, source, str(error), error.field)
             else:
-                self._summary.dropped(profile.dropped)
-                self._summary.differed(profile.differing)
+                if profile.dropped:
+                    self._summary.dropped(profile.dropped)
+                if profile.differing:
+                    self._summary.differed(profile.differing)
                 self._dispatcher.submit(Item(number, profile, source))
         self._progress()
 
@@ -324,8 +326,12 @@ class Run:
             self._checkpoint()
 
     def _collect(self) -> None:
-        for delivered in self._dispatcher.delivered():
-            self._summary.dropped(delivered.dropped)
+        all_delivered = self._dispatcher.delivered()
+        if not all_delivered:
+            return
+        for delivered in all_delivered:
+            if delivered.dropped:
+                self._summary.dropped(delivered.dropped)
             if delivered.outcome is Outcome.REJECTED:
                 (item,) = delivered.items
                 reason = delivered.receipt.reason

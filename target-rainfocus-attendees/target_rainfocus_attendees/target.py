@@ -14,6 +14,7 @@ from rainfocus_client.singer.plugin import RainFocusPlugin
 from rainfocus_client.singer.stream_maps import mapped_streams, unusable_on_a_record
 from singer_sdk import Target
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from target_rainfocus_attendees import PACKAGE
@@ -154,8 +155,11 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
 
     @staticmethod
     def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
+        record: Message = message["record"]
+        if isinstance(stream_map, SameRecordTransform):
+            return record
         try:
-            return stream_map.transform(message["record"].copy())
+            return stream_map.transform(record.copy())
         except Exception as error:  # noqa: BLE001, an expression can raise anything
             raise unusable_on_a_record(message["stream"], error) from None
 

@@ -11,6 +11,8 @@ from email.utils import format_datetime
 
 import pytest
 import tenacity
+from hypothesis import given
+from hypothesis import strategies as st
 from rainfocus_client.auth import Token, TokenKeeper, judge_token
 from rainfocus_client.errors import (
     AuthenticationError,
@@ -26,7 +28,7 @@ from rainfocus_client.errors import (
     UnexpectedReplyError,
 )
 from rainfocus_client.report import Traffic
-from rainfocus_client.responses import endpoint_name, judge
+from rainfocus_client.responses import endpoint_name, judge, response_code
 from rainfocus_client.retry import MAX_RETRY_AFTER, parse_retry_after, policy
 
 
@@ -234,3 +236,26 @@ def test_each_retry_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> Non
     assert len(caplog.messages) == 2
     assert caplog.messages[0].startswith("The server sighs. Trying again in ")
     assert caplog.messages[0].endswith("(attempt 2 of 3).")
+
+
+says = st.sampled_from(
+    (None, "", "0", 0, "true", True, "false", False, "No", "none", "denied", 105)
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"responseCode": st.sampled_from(("0", 0, 0.0, "105", 105, "odd", "", None))},
+        optional={"success": says, "error": says, "errors": says, "id": says},
+    )
+)
+def test_a_reply_means_what_it_means_inside_an_object(body: dict[str, t.Any]) -> None:
+    def meaning(reply: object) -> object:
+        try:
+            judge("attendee/store", 200, reply, {})
+        except RainFocusError as error:
+            return repr(error)
+        return None
+
+    assert response_code(body) == response_code({"reply": body})
+    assert meaning(body) == meaning({"reply": body})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import typing as t
-from dataclasses import replace
 
 from target_rainfocus_attendees.delivery.blame import Suspects, may_be_its_own
 from target_rainfocus_attendees.delivery.transport import HaltedError
@@ -262,7 +261,7 @@ class Dispatcher:
     def _condemn(self, suspect: Suspect) -> None:
         identity, items, receipt, _ = suspect
         reason = str(receipt.failure)
-        refused = replace(receipt, outcome=Outcome.REJECTED, reason=reason, failure=None)
+        refused = receipt._replace(outcome=Outcome.REJECTED, reason=reason, failure=None)
         self._reject(identity, items, refused)
         self._finish(identity)
 

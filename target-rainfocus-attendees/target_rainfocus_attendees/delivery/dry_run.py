@@ -25,6 +25,9 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.models import Item, Withdrawal
     from target_rainfocus_attendees.settings import TargetSettings
 
+STORED = Receipt(Outcome.STORED)
+UNCHANGED = Receipt(Outcome.UNCHANGED)
+
 _writing = partial(writing, "bodies", "dry_run_path")
 
 
@@ -105,9 +108,8 @@ class DryRun:
         for (identity, items), (_, dropped), is_known in zip(
             people.items(), merged, known, strict=True
         ):
-            outcome = Outcome.UNCHANGED if is_known else Outcome.STORED
-            done = Delivered(outcome, identity, items, Receipt(outcome), dropped)
-            self._delivered.append(done)
+            receipt = UNCHANGED if is_known else STORED
+            self._delivered.append(Delivered(receipt.outcome, identity, items, receipt, dropped))
 
     def check(self) -> None:
         """Do nothing: what fails here fails at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 
 from rainfocus_client.errors import DataError
 from rainfocus_client.lenient_json import parse_json
@@ -15,7 +16,7 @@ from singer_sdk.io_base import SingerReader
 from typing_extensions import override
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from target_rainfocus_attendees.models import Message
 
@@ -78,15 +79,17 @@ class MessageReader(SingerReader):
                 self.schemas[message["stream"]] = message
 
         own = {"SCHEMA": keep, "ACTIVATE_VERSION": _ignore, "BATCH": _refuse_batch}
-        filled = t.cast("t.IO[str]", self._filled(file_input or ()))
-        return super().process_lines(filled, {**callbacks, **own})
-
-    def _filled(self, lines: Iterable[str | bytes]) -> Iterator[str | bytes]:
-        """The lines, counted, without empty ones: an editor leaves such behind."""
-        for line in lines:
+        callbacks = {**callbacks, **own}
+        read: t.Counter[str] = Counter()
+        for line in file_input or ():
             self._line += 1
-            if line.strip():
-                yield line
+            if line.isspace() or not line:  # an editor leaves such behind
+                continue
+            message = self.deserialize_json(line)
+            kind = message["type"]
+            callbacks[kind](message)
+            read[kind] += 1
+        return read
 
     @override
     def deserialize_json(self, line: str) -> Message:
@@ -98,7 +101,9 @@ class MessageReader(SingerReader):
             msg = f"Line {self._line} of the input is not a JSON object: check the extractor."
             raise InputError(msg)
         kind = message.get("type")
-        if isinstance(kind, str) and kind not in TYPES:
+        if not isinstance(kind, str):
+            self.assert_line_requires(message, {"type"})
+        if kind not in TYPES:
             msg = f"Line {self._line} of the input is a message of an unknown type."
             raise InputError(msg)
         return message

@@ -18,6 +18,9 @@ _EXPONENT = re.compile(r"([+-]?)(\d)(?:\.(\d+))?[eE]\+?(\d+)")
 _DIGITS = re.compile(r"\d+")
 _ZIP_PLUS_4 = re.compile(r"(\d{3,5})-?(\d{4})")
 
+_MANGLED = re.compile(r"['=]|[+-]?\d[\d.]*[.eE]")
+"""The beginning of whatever is repaired: what none of the patterns above matches is most texts."""
+
 
 def phone_number(text: str) -> str | None:
     """A phone number as it was before a spreadsheet read it; None where its digits are lost."""
@@ -39,6 +42,8 @@ def postal_code(text: str, country: str | None) -> str | None:
         text: As given.
         country: ISO 3166-1 alpha-2, without which zeros in front are not known to be missing.
     """
+    if len(text) == WIDTH and text.isdecimal():
+        return text
     code = _whole_number(text)
     if code is None or country not in FIXED_WIDTH or not code[:1].isdigit():
         return code
@@ -51,6 +56,8 @@ def postal_code(text: str, country: str | None) -> str | None:
 
 
 def _whole_number(text: str) -> str | None:
+    if not _MANGLED.match(text):
+        return text
     if quoted := _QUOTED.match(text):
         text = text[quoted.end() :].removesuffix('"')
     if point_zero := _POINT_ZERO.fullmatch(text):

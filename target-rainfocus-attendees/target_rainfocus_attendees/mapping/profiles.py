@@ -30,7 +30,7 @@ from target_rainfocus_attendees.mapping.regions import (
 from target_rainfocus_attendees.mapping.texts import is_json_document, to_text
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from target_rainfocus_attendees.mapping.columns import Columns, Path
@@ -66,8 +66,7 @@ class Rules:
     null_values: AbstractSet[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(t.NamedTuple):
     """What one record says of one person.
 
     Attributes:
@@ -107,7 +106,11 @@ class ProfileReader:
         self._identify = self._identify_by_email if self._key == EMAIL else self._identify_by_id
         others = {field: paths for field, paths in columns.items() if field != self._key}
         single = [(field, paths[0]) for field, paths in others.items() if len(paths) == 1]
-        self._flat = [(field, path[0]) for field, path in single if len(path) == 1]
+        self._flat = [
+            (field, path[0], _READERS.get(field, _plain))
+            for field, path in single
+            if len(path) == 1
+        ]
         self._deep = [(field, path) for field, path in single if len(path) > 1]
         self._several = [
             (field, f"{field} ({', '.join('.'.join(path) for path in paths)})", paths)
@@ -153,10 +156,7 @@ class ProfileReader:
         """
         identity, fields = self._identify(value_at(record, self._key_path))
         dropped: list[str] = []
-        for field, key in self._flat:
-            value = record.get(key)
-            if value is not None:
-                _set(fields, field, self._value(field, value), dropped)
+        self._set_flat(fields, record, dropped)
         for field, path in self._deep:
             value = value_at(record, path)
             if value is not None:
@@ -204,15 +204,21 @@ class ProfileReader:
 
     def _value(self, field: str, value: object) -> str | None:
         text = to_text(value, self._nulls)
-        if not text:
-            return text
-        if field == COUNTRY:
-            return country_code(text)
-        if field == PHONE:
-            return phone_number(text)
-        if field == EMAIL:
-            return text if is_email(text) else None
-        return None if text[0] in "{[" and is_json_document(text) else text
+        return _READERS.get(field, _plain)(text) if text else text
+
+    def _set_flat(self, fields: Fields, record: Mapping[str, t.Any], dropped: list[str]) -> None:
+        """Set fields that one column at the top holds: nearly all of most records."""
+        for field, key, read in self._flat:
+            value = record.get(key)
+            if value is None:
+                continue
+            text = to_text(value, self._nulls)
+            if text:
+                text = read(text)
+            if text:
+                fields[field] = text
+            elif text is None:
+                dropped.append(field)
 
     def _set_of_several(
         self, fields: Fields, record: Mapping[str, t.Any], dropped: list[str]
@@ -259,6 +265,22 @@ def make_regular(fields: Fields) -> list[str]:
     if ZIP in fields:
         _replace(fields, ZIP, postal_code(fields[ZIP], country), dropped)
     return dropped
+
+
+def _address(text: str) -> str | None:
+    return text if is_email(text) else None
+
+
+def _plain(text: str) -> str | None:
+    return None if text[0] in "{[" and is_json_document(text) else text
+
+
+_READERS: dict[str, Callable[[str], str | None]] = {
+    COUNTRY: country_code,
+    PHONE: phone_number,
+    EMAIL: _address,
+}
+"""What makes a field's text regular, and None of one that cannot be used; `_plain` for others."""
 
 
 def _agree(field: str, one: str, other: str) -> bool:

@@ -29,7 +29,7 @@ def to_text(value: object, null_values: AbstractSet[str]) -> str | None:
         null_values: Words for nothing.
     """
     if isinstance(value, str):
-        text = visible(value)
+        text = value.strip() if value.isascii() and value.isprintable() else visible(value)
         if text in null_values:
             return ""
         return text if text.isascii() or _is_unicode(text) else None

@@ -395,6 +395,16 @@ def test_a_value_that_no_request_can_carry_is_bad(send: Send, expression: str) -
     assert "the value of zip cannot be used (1)" in sent.ended.error
 
 
+def test_a_stream_map_that_changes_nothing_changes_nothing(send: Send) -> None:
+    messages = stream("people", {"email": ADA, "firstname": " Ada ", "city": None, "zip": 84043})
+    mapped = send(messages, stream_maps={"people": {"firstname": "firstname"}})
+    assert (
+        send(messages).bodies
+        == mapped.bodies
+        == [{"email": ADA, "firstname": "Ada", "zip": "84043"}]
+    )
+
+
 @pytest.mark.parametrize(
     "value",
     ["NaN", "Infinity", "-Infinity", "1e999", r'"Zo\ud83d"'],
@@ -869,7 +879,9 @@ _ATOMS = st.sampled_from(
 )
 _LABELS = st.sampled_from(
     ["example", "com", "test", "localhost", "xn--mnchen-3ya", "xn--a", "-a", "a-", "a--b", "1", ""]
-) | st.sampled_from(["a_b", "invalid", "onion", "arpa", "m\u00fcnchen", "b" * 63, "b" * 64])
+) | st.sampled_from(
+    ["a_b", "invalid", "onion", "Arpa", "m\u00fcnchen", "b" * 63, "b" * 64, "Co-op", "x"]
+)
 
 
 @given(
