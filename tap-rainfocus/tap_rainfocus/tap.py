@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import gc
 import sys
 import typing as t
 from collections import Counter
@@ -11,6 +10,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 import click
+from rainfocus_client.collector import collect_rarely
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, SettingsError
 from rainfocus_client.settings.checks import check_settings
@@ -44,7 +44,6 @@ if t.TYPE_CHECKING:
 
     from tap_rainfocus.streams.base import TapStream
 
-OBJECTS_PER_COLLECTION = 100_000
 _IS_TEST = "tap-rainfocus --test"
 
 
@@ -119,8 +118,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         for stream in self._selected:
             stream.check()
             stream.tell_long_columns()
-        gc.freeze()  # what is there now stays: the collector need not look at it again
-        gc.set_threshold(OBJECTS_PER_COLLECTION, 50, 100)
+        collect_rarely()
         try:
             self._sync()
         except SystemExit as stop:

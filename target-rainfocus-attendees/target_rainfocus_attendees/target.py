@@ -7,6 +7,7 @@ import sys
 import typing as t
 from functools import cached_property
 
+from rainfocus_client.collector import collect_rarely
 from rainfocus_client.errors import FileError, SettingsError
 from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.settings.declarations import settings_schema
@@ -102,6 +103,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
             msg = f"The input is the file that {name} names: give this run another one."
             raise SettingsError(msg)
         with self.run as run:
+            collect_rarely()
             if not is_regular(file):
                 run.expect_own_rejects()
             self.process_lines(t.cast("t.IO[str]", lines(file, self._stop, run.idle)))

@@ -62,7 +62,7 @@ class Plan:
         for group, keys, names, texts, others in self._groups:
             values = [*map(raw.__getitem__, keys)]
             if _REGULAR.issuperset(map(type, values)):
-                fields = {name: value for name, value in zip(names, values, strict=True) if value}
+                fields = {name: value for name, value in zip(names, values, strict=False) if value}
             else:
                 fields = {}
                 _read(raw, texts, group, fields, unread)
