@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, validate_email
 from rainfocus_client.persons.identities import LONGEST_ADDRESS, LONGEST_LOCAL_PART
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9.-]+)")
-
-_LABEL = r"(?![^.]{64})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
-_PLAIN_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+([A-Za-z]{{1,63}})")
-_SPECIAL = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
 def is_email(text: str) -> bool:
@@ -26,9 +22,6 @@ def is_email(text: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def _is_domain(domain: str) -> bool:
-    plain = _PLAIN_DOMAIN.fullmatch(domain)
-    if plain and plain[1].lower() not in _SPECIAL:
-        return True
     return _validates(f"a@{domain}")
 
 
