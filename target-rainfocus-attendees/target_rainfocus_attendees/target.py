@@ -158,7 +158,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @staticmethod
     def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
         record: Message = message["record"]
-        if isinstance(stream_map, SameRecordTransform):
+        if isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled:
             return record
         try:
             return stream_map.transform(record.copy())
