@@ -11,13 +11,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 
-from rainfocus_client.errors import RainFocusError
 from rainfocus_client.singer.stream_maps import unusable_on_a_record
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_rainfocus.schema import unread
@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Context
-    from singer_sdk.singerlib import RecordMessage
+    from singer_sdk.mapper import StreamMap
 
     from tap_rainfocus.api.pages import Record
     from tap_rainfocus.schema.destinations import Shaped
@@ -37,6 +37,9 @@ if t.TYPE_CHECKING:
 
 MOST_BYTES = 63
 """The longest name of a column in PostgreSQL; others take more."""
+
+RECORDS_AT_ONCE = 1000
+"""Records that are written in one piece; a page may hold a whole dump."""
 
 MOST_NAMES = 20
 """Names of fields in one line of the log."""
@@ -152,12 +155,24 @@ class TapStream(Stream):
 
     @override
     def _generate_record_messages(self, record: Record) -> t.Generator[RecordMessage, None, None]:
+        for stream_map in self.stream_maps:
+            for mapped in self._mapped(stream_map, [record]):
+                yield RecordMessage(
+                    stream_map.stream_alias, mapped, self._stream_version, datetime.now(UTC)
+                )
+
+    def _mapped(self, stream_map: StreamMap, records: Iterable[Record]) -> Iterable[Record]:
+        """What a stream map, or flattening, makes of records."""
+        if isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled:
+            return records
+        made = (self._transformed(stream_map, record) for record in records)
+        return (record for record in made if record is not None)
+
+    def _transformed(self, stream_map: StreamMap, record: Record) -> Record | None:
         try:
-            yield from super()._generate_record_messages(record)
-        except RainFocusError:
-            raise
+            return stream_map.transform(record)
         except RecursionError:
-            yield from super()._generate_record_messages(unread.storable(record))
+            return stream_map.transform(unread.storable(record))
         except Exception as error:  # noqa: BLE001, an expression can raise anything
             raise unusable_on_a_record(self.name, error) from None
 
@@ -185,10 +200,18 @@ class TapStream(Stream):
 
     def _write(self, page: Iterable[Record]) -> None:
         writer = t.cast("PageWriter", self.tap.message_writer)
-        if self._goes_out_as_it_is:
-            writer.write_records(self.name, page, datetime.now(UTC), self._stream_version)
-        else:
-            writer.write_mapped(chain.from_iterable(map(self._generate_record_messages, page)))
+        maps = self.stream_maps
+        left = iter(page)
+        for first in left:
+            some: Iterable[Record] = chain([first], islice(left, RECORDS_AT_ONCE - 1))
+            some = some if len(maps) == 1 else list(some)
+            for stream_map in maps:
+                writer.write_records(
+                    stream_map.stream_alias,
+                    self._mapped(stream_map, some),
+                    datetime.now(UTC),
+                    self._stream_version,
+                )
 
     @property
     @override
@@ -207,16 +230,6 @@ class TapStream(Stream):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for page in self.read_pages(context):
             yield from page
-
-    @cached_property
-    def _goes_out_as_it_is(self) -> bool:
-        """Whether no stream map or flattening has to look at each record."""
-        maps = self.stream_maps
-        return (
-            len(maps) == 1
-            and isinstance(maps[0], SameRecordTransform)
-            and not maps[0].flattening_enabled
-        )
 
     def check(self) -> None:
         """Check, before anything is read, what no request has to be made for.

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import orjson
 from rainfocus_client.errors import ClosedPipeError
+from rainfocus_client.lenient_json import dump_json
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage, StateMessage
 from typing_extensions import override
@@ -49,14 +50,10 @@ class PageWriter(SingerWriter):
         self.has_stated = True
         return len(line)
 
-    def write_mapped(self, messages: Iterable[RecordMessage]) -> None:
-        """Write the RECORD messages of a page."""
-        self._write(b"".join(map(self._encode, messages)), flush=True)
-
     def write_records(
         self, stream: str, records: Iterable[Record], extracted: datetime, version: int | None
     ) -> None:
-        """Write the records of a page as RECORD messages."""
+        """Write records as RECORD messages."""
         head = b'{"type":"RECORD","stream":%s,"record":' % orjson.dumps(stream)
         numbered = b',"version":%d' % version if version else b""
         tail = b'%s,"time_extracted":%s}\n' % (numbered, orjson.dumps(extracted))
@@ -122,9 +119,9 @@ class StateWriter:
 
 def _dumps(record: Record) -> bytes:
     try:
-        return orjson.dumps(record)
-    except TypeError:  # nested too deep
-        return orjson.dumps(storable(record))
+        return orjson.dumps(record, default=_plain)
+    except TypeError:  # nested too deep, or 2**64 by a stream map
+        return dump_json(storable(record)).rstrip()
 
 
 def _plain(value: object) -> object:

@@ -389,10 +389,8 @@ class TestKeys:
     def test_the_name_of_an_event(self, read: Read) -> None:
         names = {"e1": "Summit", "e2": "Max"}
         run = read([{"attendeeId": "p"}], event_codes=["e1", "e3"], event_names=names)
-        assert [record["event"] for record in run.records("attendees")] == [
-            {"code": "e1", "name": "Summit"},
-            {"code": "e3"},
-        ]
+        events = [record["event"] for record in run.records("attendees")]
+        assert sorted(events, key=str) == [{"code": "e1", "name": "Summit"}, {"code": "e3"}]
         run = read([{"attendeeId": "p", "eventName": "Summit 2026"}], event_names=names)
         assert run.records("attendees")[0]["event"]["name"] == "Summit 2026"
         run = read([{"attendeeId": "p"}], event_names=names, without=("event.name",))
