@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import orjson
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+K = t.TypeVar("K")
 
 # Either makes a command slower, and not each as much: one by its imports, one by its writing.
 ENVIRONMENT = {
@@ -52,24 +54,28 @@ def run(command: Sequence[str]) -> Cost:
 
 def records(command: Sequence[str]) -> int:
     """How many records a command writes; or, where it writes none, says that it read."""
+    return sum(_records(orjson.loads(line)) for line in output(command))
+
+
+def output(command: Sequence[str]) -> Iterator[bytes]:
+    """The lines that a command writes, which must succeed."""
     with tempfile.TemporaryFile() as log:
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT
         ) as process:
-            found = sum(_records(orjson.loads(line)) for line in process.stdout or ())
+            yield from process.stdout or ()
         if process.returncode:
             log.seek(0)
             sys.exit(log.read().decode())
-    return found
 
 
 def _records(message: t.Any) -> int:
     return message if isinstance(message, int) else message["type"] == "RECORD"
 
 
-def medians(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Cost]:
+def medians(commands: Mapping[K, Sequence[str]], rounds: int) -> dict[K, Cost]:
     """Each command's median over the rounds; the commands take turns."""
-    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    costs: dict[K, list[Cost]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
             costs[name].append(run(command))

@@ -47,14 +47,13 @@ class PageServer(asyncio.Protocol):
             self._transport.write(self._bodies[number])
 
 
-def encoded_pages(count: int) -> list[bytes]:
+def encoded_pages(count: int, size: int) -> list[bytes]:
     """Whole HTTP replies; the sandbox's attendees, ten different pages in turn."""
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "pages.db") as store:
-        seed(store, Sizes(attendees=PAGE_SIZE * DIFFERENT_PAGES))
+        seed(store, Sizes(attendees=size * DIFFERENT_PAGES))
         attendees = store.attendees("summit25")
     pages = [
-        orjson.dumps(attendees[start : start + PAGE_SIZE])
-        for start in range(0, len(attendees), PAGE_SIZE)
+        orjson.dumps(attendees[start : start + size]) for start in range(0, len(attendees), size)
     ]
     return [
         _reply(pages[number % len(pages)], number, last=number == count - 1)
@@ -76,9 +75,9 @@ def _reply(records: bytes, number: int, *, last: bool) -> bytes:
 
 
 @contextmanager
-def serving(pages: int, latency: float = 0.0) -> Iterator[str]:
-    """Serve so many pages of 1,000 attendees, each after `latency` seconds; gives the URL."""
-    command = [sys.executable, __file__, str(pages), str(latency)]
+def serving(pages: int, latency: float = 0.0, size: int = PAGE_SIZE) -> Iterator[str]:
+    """Serve so many pages of `size` attendees, each after `latency` seconds; gives the URL."""
+    command = [sys.executable, __file__, str(pages), str(latency), str(size)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         if server.stdout is None:
             raise RuntimeError
@@ -88,8 +87,8 @@ def serving(pages: int, latency: float = 0.0) -> Iterator[str]:
             server.terminate()
 
 
-async def _serve(pages: int, latency: float) -> None:
-    bodies = encoded_pages(pages)
+async def _serve(pages: int, latency: float, size: int) -> None:
+    bodies = encoded_pages(pages, size)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: PageServer(bodies, latency), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
@@ -98,4 +97,4 @@ async def _serve(pages: int, latency: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(_serve(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))

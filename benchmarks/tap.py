@@ -12,16 +12,21 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from measure import machine, medians, records, run, table
+from measure import machine, medians, output, records, run, table
 from pages import PAGE_SIZE, serving
 from peers import codes
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from measure import Cost
+
 HERE = Path(__file__).parent
 LATENCY = 0.1
 EVENTS, PAGES_OF_EVENT, LATENCY_OF_EVENTS, WORKERS = 16, 10, 0.2, 4
+SIDE_BY_SIDE = ((10, 0.2, 4), (10, 0.2, 8), (4, 1.0, 16))
+"""Pages of each event, seconds a page, and how many events are read at a time."""
+FEW, MANY, RECORDS_OF_EVENT = 100, 3000, 2
 PEERS = {"singer-python": "6.8.0", "dlt": "1.31.0", "airbyte-cdk": "7.39.1"}
 """Other readers, and their versions."""
 
@@ -31,6 +36,8 @@ def main() -> None:
     tables = {
         "throughput": throughput,
         "events": events,
+        "concurrency": concurrency,
+        "many": many,
         "latency": latency,
         "memory": memory,
         "startup": startup,
@@ -119,6 +126,50 @@ def readers(folder: Path, url: str) -> Mapping[tuple[str, str], Sequence[str]]:
     }
 
 
+def concurrency(folder: Path, pages: int, rounds: int) -> str:
+    """16 events, several at a time: the share of what latency and the CPU allow, and memory."""
+    rows: list[tuple[object, ...]] = [
+        ("pages", "a page", "at a time", "seconds", "latency alone", "CPU", "share", "MiB")
+    ]
+    for pages_of_event, seconds, workers in SIDE_BY_SIDE:
+        with serving(pages_of_event, seconds) as url:
+            cost = several(folder, url, rounds, workers)[workers]
+        waiting = EVENTS * pages_of_event * seconds / workers
+        share = max(waiting, cost.cpu) / cost.seconds
+        shown = f"{seconds * 1000:.0f} ms", workers, f"{cost.seconds:.1f}", f"{waiting:.1f}"
+        rows.append(
+            (pages_of_event, *shown, f"{cost.cpu:.1f}", f"{share:.0%}", f"{cost.memory:.0f}")
+        )
+    with serving(PAGES_OF_EVENT) as url:
+        costs = several(folder, url, rounds, 1, WORKERS, 2 * WORKERS)
+    for workers, cost in costs.items():
+        share = costs[1].seconds / cost.seconds
+        shown = "0 ms", workers, f"{cost.seconds:.1f}", "0.0", f"{cost.cpu:.1f}"
+        rows.append((PAGES_OF_EVENT, *shown, f"{share:.2f} of one", f"{cost.memory:.0f}"))
+    return table(*rows)
+
+
+def several(folder: Path, url: str, rounds: int, *workers: int) -> Mapping[int, Cost]:
+    """What it takes to read the events, so many at a time."""
+    asked = {"event_codes": codes(EVENTS)}
+    return medians({many: tap(folder, url, **asked, concurrency=many) for many in workers}, rounds)
+
+
+def many(folder: Path, pages: int, rounds: int) -> str:
+    """All six streams of many small events: what an event costs, and how much STATE is written."""
+    rows: list[tuple[object, ...]] = [("events", "ms an event", "STATE, kB", "MiB")]
+    with serving(1, size=RECORDS_OF_EVENT) as url:
+        for number in (FEW, MANY):
+            command = [sys.executable, "-m", "tap_rainfocus"]
+            command += config(folder, url, event_codes=codes(number))
+            cost = medians({"": command}, rounds if number == FEW else 1)[""]
+            per_event = f"{cost.seconds * 1000 / number:.1f}"
+            states = sum(len(line) for line in output(command) if b'"type":"STATE"' in line)
+            shown = per_event, f"{states / 1000:,.0f}", f"{cost.memory:.0f}"
+            rows.append((f"{number:,}", *shown))
+    return table(*rows)
+
+
 def latency(folder: Path, pages: int, rounds: int) -> str:
     """The share of what is possible where every page takes 100 ms."""
     with serving(pages) as url:
@@ -192,7 +243,7 @@ def environment(folder: Path, name: str) -> str:
 
 def config(folder: Path, url: str, **settings: t.Any) -> tuple[str, str]:
     """Arguments that name a config file for the page server."""
-    path = folder / f"config{len(settings)}-{url.rpartition(':')[2].partition('/')[0]}.json"
+    path = folder / f"config{len(list(folder.iterdir()))}.json"
     base = {"org_id": "acme", "api_url": url, "api_profile": "x", "event_codes": ["summit25"]}
     path.write_text(json.dumps(base | settings))
     return "--config", str(path)
