@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from rainfocus_client.report import Traffic
     from rainfocus_client.settings.declarations import ConnectionSettings
 
-READ_AT_ONCE = 1 << 20
+READ_AT_ONCE = 1 << 17
 """Bytes; requests' own slices of 10 KiB take longer than the network."""
 
 WHOLE_ANSWER = 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+import orjson
 import tenacity
 from rainfocus_client.adaptive_limit import BUSY
 from rainfocus_client.errors import BusyError, DataError, RetriableError, TokenRefusedError
@@ -51,11 +52,14 @@ class Downloader:
         cursors: set[Cursor] = set()
         cursor: Cursor | None = None
         asked: Cursor | None = None
-        before: Page | None = None
+        before: int | None = None
         received = 0
         while True:
             page = self._page(call, params, cursor, records_key, turns)
-            if before and page.records == before.records:
+            # A cursor that comes back may stand for a scroll, or be the echo of a last page.
+            may_repeat = bool(page.cursor) and cursor in {None, page.cursor}
+            content = _digest(page) if may_repeat or before else None
+            if content and content == before:
                 if cursor == asked:  # the same request, answered the same
                     _check_total(call, received, page)
                     return
@@ -63,11 +67,10 @@ class Downloader:
                     f"RainFocus answers {call} with page 1 again: it does not heed its own cursor."
                 )
                 raise DataError(msg)
-            # A cursor that comes back may stand for a scroll, or be the echo of a last page.
-            before = page if cursor in {None, page.cursor} else None
+            before = content if may_repeat else None
             asked = cursor
             if page.cursor:
-                if page.cursor in cursors and not before:
+                if page.cursor in cursors and not may_repeat:
                     msg = f"RainFocus answers {call} with cursors that go round in circles."
                     raise DataError(msg)
                 cursors.add(page.cursor)
@@ -112,6 +115,14 @@ class Downloader:
 
         policy = self._policy | {"before_sleep": pause}
         return tenacity.Retrying(**policy, sleep=turns.sleep)(attempt)
+
+
+def _digest(page: Page) -> int | None:
+    """What stands for the content of a page, which is too large to be kept."""
+    try:
+        return hash(orjson.dumps(page.records))
+    except TypeError:  # nested too deep
+        return None
 
 
 def _check_total(call: str, received: int, page: Page) -> None:
