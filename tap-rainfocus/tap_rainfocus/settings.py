@@ -28,8 +28,8 @@ SETTINGS: dict[str, JSONSchema] = {
         "default": [],
         "title": "Event codes",
         "description": (
-            "Events to read, one after the other; a code may also be several, with commas "
-            "between. May be empty when the API profile is bound to one event."
+            "Events to read; a code may also be several, with commas between. May be empty when "
+            "the API profile is bound to one event."
         ),
     },
     "event_names": {
