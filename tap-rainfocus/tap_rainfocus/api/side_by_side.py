@@ -45,6 +45,7 @@ def read_side_by_side(
             name, part = reading.take()
             left -= part is None or isinstance(part, BaseException)
             yield name, part
+            del part
     finally:
         reading.halt()
 

@@ -35,9 +35,9 @@ class Turns:
             HaltedError: There will be none.
         """
         with self._changed:
-            while not self._limit.is_free or self._limit.rest:
+            while (seconds := self._limit.rest) or not self._limit.is_free:
                 self.check()
-                self._changed.wait(self._limit.rest or None)
+                self._changed.wait(seconds or None)
             self.check()
             self._limit.begin()
         try:

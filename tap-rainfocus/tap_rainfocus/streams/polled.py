@@ -141,6 +141,7 @@ class RainFocusStream(TapStream):
                 if isinstance(part, Page):
                     self._begin(reading, part)
                     yield self._records(part, reading, progress)
+                    del part  # it may be a dump, and the next one may come late
                     progress.pages += 1
                 else:
                     self._end(reading, part)
