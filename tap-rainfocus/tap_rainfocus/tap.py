@@ -29,6 +29,7 @@ from tap_rainfocus.api.client import RainFocusClient
 from tap_rainfocus.api.pagination import Downloader
 from tap_rainfocus.api.shared_downloads import SharedDownloads
 from tap_rainfocus.settings import SETTINGS, TapSettings
+from tap_rainfocus.streams.base import MOST_NAMES
 from tap_rainfocus.streams.bookmarks import check_state, keep_bookmarks_of
 from tap_rainfocus.streams.connection_test import try_streams
 from tap_rainfocus.streams.entities import STREAMS
@@ -219,8 +220,9 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def summary(self) -> str:
         """What was read, for people."""
         read = [f"{stream.records_read:,} {stream.name}" for stream in self._selected]
-        events = f" from {', '.join(self.settings.events)}" if self.settings.events else ""
-        return f"Read{events}: {', '.join(read) or 'nothing'}."
+        codes = self.settings.events
+        named = ", ".join(codes) if len(codes) <= MOST_NAMES else f"{len(codes):,} events"
+        return f"Read{named and f' from {named}'}: {', '.join(read) or 'nothing'}."
 
     def skip_denied(self, stream: str, what: str, denial: EndpointDeniedError) -> None:
         """Go on without a stream, or one event of it, that the API profile may not read.

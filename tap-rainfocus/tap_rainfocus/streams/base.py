@@ -42,7 +42,7 @@ RECORDS_AT_ONCE = 1000
 """Records that are written in one piece; a page may hold a whole dump."""
 
 MOST_NAMES = 20
-"""Names of fields in one line of the log."""
+"""Names in one line of the log."""
 
 
 class TapStream(Stream):

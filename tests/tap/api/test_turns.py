@@ -54,7 +54,9 @@ def test_no_more_than_the_limit_says_have_a_turn_and_all_get_one() -> None:
             except (BusyError, ValueError):
                 pass
 
-    threads = [threading.Thread(target=work, args=(1 + number,), daemon=True) for number in range(16)]
+    threads = [
+        threading.Thread(target=work, args=(1 + number,), daemon=True) for number in range(16)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -379,6 +379,7 @@ def test_many_events_do_not_write_the_whole_state_each_time(
     run = run_tap(server.settings | {"event_codes": events}, select=["attendees"])
     assert run.code == 0, run.log
     assert len(run.records("attendees")) == 400
+    assert "Read from 400 events: 400 attendees." in run.log
     assert len(bookmarks(run.state)) == 400
     written = [len(line) for line in run.output.splitlines() if '"STATE"' in line]
     assert len(written) > 5
