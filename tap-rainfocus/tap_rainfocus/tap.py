@@ -10,6 +10,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 import click
+from rainfocus_client.adaptive_limit import AdaptiveLimit
 from rainfocus_client.collector import collect_rarely
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, SettingsError
@@ -129,8 +130,10 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def _sync(self) -> None:
         try:
             self.sync_all()
+        except Exception:
+            self.state_writer.end(self.state)
+            raise
         finally:
-            self.state_writer.end()
             for stream in self._selected:
                 stream.tell_what_is_missing()
             self.logger.info("%s", self.summary(), extra=self.report.fields())
@@ -188,6 +191,15 @@ class TapRainFocus(RainFocusPlugin, Tap):
         client = RainFocusClient(settings, user_agent, traffic, settings.concurrency)
         is_alone = min(settings.concurrency, len(settings.events)) <= 1
         return Downloader(client, settings.max_retries, self.logger, traffic, tells_all=is_alone)
+
+    @cached_property
+    def limit(self) -> AdaptiveLimit:
+        """How many pages may be asked for at a time: what one stream learns holds for the next."""
+        return self.make_limit()
+
+    def make_limit(self) -> AdaptiveLimit:
+        """A limit that has learned nothing yet."""
+        return AdaptiveLimit(self.settings.concurrency, "pages are read", self.logger)
 
     @cached_property
     def shared_downloads(self) -> SharedDownloads:

@@ -285,3 +285,15 @@ def test_that_the_token_url_is_assumed_is_told_once(
     )
     by_profile = {"client_id": None, "client_secret": None, "api_profile": sandbox.api_profile}
     assert "token_url" not in run_tap(others | by_profile, select=["attendees"]).log
+
+
+@pytest.mark.parametrize("other", ["datetime.datetime(2026, 1, 2)", "{1: 2}"])
+def test_a_stream_map_may_make_what_no_json_has(
+    run_tap: TapRunner, settings: Settings, other: str
+) -> None:
+    maps = {"attendees": {"big": "2 ** 64", "other": other}}
+    run = run_tap(settings | {"stream_maps": maps}, select=["attendees"])
+    assert run.code == 0, run.log
+    record = run.records("attendees")[0]
+    assert record["big"] == 2**64
+    assert record["other"] in ("2026-01-02T00:00:00", {"1": 2})

@@ -52,13 +52,13 @@ class Downloader:
         cursors: set[Cursor] = set()
         cursor: Cursor | None = None
         asked: Cursor | None = None
-        before: int | None = None
+        before: object = None
         received = 0
         while True:
             page = self._page(call, params, cursor, records_key, turns)
             # A cursor that comes back may stand for a scroll, or be the echo of a last page.
             may_repeat = bool(page.cursor) and cursor in {None, page.cursor}
-            content = _digest(page) if may_repeat or before else None
+            content = _content(page) if may_repeat or before else None
             if content and content == before:
                 if cursor == asked:  # the same request, answered the same
                     _check_total(call, received, page)
@@ -117,12 +117,12 @@ class Downloader:
         return tenacity.Retrying(**policy, sleep=turns.sleep)(attempt)
 
 
-def _digest(page: Page) -> int | None:
+def _content(page: Page) -> object:
     """What stands for the content of a page, which is too large to be kept."""
     try:
-        return hash(orjson.dumps(page.records))
+        return hash(orjson.dumps(page.records, option=orjson.OPT_SORT_KEYS))
     except TypeError:  # nested too deep
-        return None
+        return page.records
 
 
 def _check_total(call: str, received: int, page: Page) -> None:

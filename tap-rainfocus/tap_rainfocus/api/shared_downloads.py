@@ -38,12 +38,13 @@ class SharedDownloads:
         if not awaited:
             yield from pages
             return
-        kept: list[Page] = []
+        kept: list[Page] | None = []
         for page in pages:
-            if _size(kept) <= self._room:
-                kept.append(page)
+            if kept is not None:
+                kept = [*kept, page] if _size(kept) + len(page.records) <= self._room else None
             yield page
-        self._keep(key, kept)
+        if kept:
+            self._keep(key, kept)
 
     def _take(self, key: tuple[t.Any, ...]) -> list[Page]:
         with self._lock:

@@ -21,9 +21,14 @@ if t.TYPE_CHECKING:
 
 K = t.TypeVar("K")
 
+SECONDS_OF_PATIENCE = 0.5
+
 
 def read_side_by_side(
-    downloads: Sequence[tuple[K, Download]], most: int, turns: Turns
+    downloads: Sequence[tuple[K, Download]],
+    most: int,
+    turns: Turns,
+    idle: Callable[[], None],
 ) -> t.Generator[tuple[K, Part], None, None]:
     """Give the pages of downloads as they come, and of each its end.
 
@@ -34,6 +39,7 @@ def read_side_by_side(
         downloads: A name for each, and what gives its pages. They are begun in this order.
         most: How many are made at a time.
         turns: What they take turns with; nothing is asked any more once the caller stops.
+        idle: Called now and then while nothing comes.
     """
     reading = _Reading(downloads, turns)
     for _ in range(min(most, len(downloads))):
@@ -42,7 +48,7 @@ def read_side_by_side(
     left = len(downloads)
     try:
         while left:
-            name, part = reading.take()
+            name, part = reading.take(idle)
             left -= part is None or isinstance(part, BaseException)
             yield name, part
             del part
@@ -81,10 +87,13 @@ class _Reading(t.Generic[K]):
         is_taken.wait()
         self._turns.check()
 
-    def take(self) -> tuple[K, Part]:
-        name, part, is_taken = self._arrivals.get()
-        is_taken.set()
-        return name, part
+    def take(self, idle: Callable[[], None]) -> tuple[K, Part]:
+        while True:
+            with suppress(Empty):
+                name, part, is_taken = self._arrivals.get(timeout=SECONDS_OF_PATIENCE)
+                is_taken.set()
+                return name, part
+            idle()
 
     def halt(self) -> None:
         """Let the threads end, and none wait for ever."""

@@ -92,9 +92,9 @@ class Normalizer:
             plan = self._make_plan(keys)
         if plan:
             shaped = plan.read(raw)
-            for key, field in plan.left_out:
+            for key, group in plan.left_out:
                 if raw[key] not in (None, ""):
-                    self.left_out.add(field)
+                    self._leave_out(group, key)
         else:
             shaped = self._read_key_by_key(raw)
         for attributes in self._attributes:
@@ -225,8 +225,8 @@ class Normalizer:
         else:
             worse = (
                 other
-                for other, found in destinations.items()
-                if found
+                for other in raw
+                if (found := destinations.get(other))
                 and found.rank > destination.rank
                 and found[:2] == destination[:2]
                 and _are_equal(_readable(found.read, raw.get(other)), first)

@@ -23,7 +23,7 @@ class Plan:
     """What is to be done with a record of certain keys, group by group.
 
     Attributes:
-        left_out: Keys that have no place, and the fields, dotted, that they would be.
+        left_out: Keys that have no place, and the group in which they would be.
     """
 
     @classmethod
@@ -46,7 +46,7 @@ class Plan:
     ) -> None:
         """Sort the keys by group, and those that go out as they are from the others."""
         self._main = main
-        self.left_out = [(key, dotted(to.group, key)) for key, to in left_out.items()]
+        self.left_out = [(key, to.group) for key, to in left_out.items()]
         groups: dict[str, tuple[list[_Step], list[_Step]]] = defaultdict(lambda: ([], []))
         for key, to in read.items():
             groups[to.group][to.is_text].append((key, t.cast("str", to.name), to.read))

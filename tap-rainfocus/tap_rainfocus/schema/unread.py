@@ -25,9 +25,10 @@ MOST_LEVELS = 240
 
 
 def as_text(unread: Mapping[str, object]) -> str | None:
-    """Unread values as JSON, dotted field → value; None where there are none."""
+    """Unread values as JSON, dotted field → value, by field; None where there are none."""
     if not unread:
         return None
+    unread = dict(sorted(unread.items()))
     try:
         return orjson.dumps(unread).decode()
     except TypeError:  # nested deeper than orjson goes

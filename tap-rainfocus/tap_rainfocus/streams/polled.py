@@ -11,7 +11,6 @@ from functools import cached_property, partial
 from itertools import chain
 
 import orjson
-from rainfocus_client.adaptive_limit import AdaptiveLimit
 from rainfocus_client.errors import EndpointDeniedError, RefusedError, SettingsError
 from typing_extensions import override
 
@@ -130,12 +129,13 @@ class RainFocusStream(TapStream):
         ]
         most = self.tap.settings.concurrency
         most = most if self.searched else min(most, MOST_DUMPS)
-        turns = Turns(AdaptiveLimit(most, "pages are read", self.tap.logger))
-        traffic = self.tap.report.traffic
+        # What a trial leaves behind must not keep the next one waiting.
+        turns = Turns(self.tap.make_limit() if self.is_trial else self.tap.limit)
+        traffic, states = self.tap.report.traffic, self.tap.state_writer
         what = downloads[0][0].title if len(downloads) == 1 else self.name
         with (
             Progress(what, len(downloads), self.logger, traffic) as progress,
-            closing(read_side_by_side(downloads, most, turns)) as parts,
+            closing(read_side_by_side(downloads, most, turns, states.catch_up)) as parts,
         ):
             for reading, part in parts:
                 if isinstance(part, Page):
@@ -143,6 +143,7 @@ class RainFocusStream(TapStream):
                     yield self._records(part, reading, progress)
                     del part  # it may be a dump, and the next one may come late
                     progress.pages += 1
+                    states.catch_up()
                 else:
                     self._end(reading, part)
                     progress.ended += 1
@@ -255,7 +256,7 @@ class RainFocusStream(TapStream):
             params = self._params(event, DUMP_PAGE_SIZE)
             return partial(self.tap.shared_downloads.pages, self.call, params, self.records_key)
         params = self._params(event, self.tap.settings.page_size)
-        if since := self._since(event):
+        if (since := self._since(event)) is not None:
             params["since"] = since
         return partial(self.tap.downloader.pages, self.call, params, self.records_key)
 
@@ -303,8 +304,7 @@ class RainFocusStream(TapStream):
             names = {"code": code, "name": self.tap.settings.event_names.get(code)}
             shown = {name: names[name] for name in self._shown_of_event}
             self._events[code] = {name: value for name, value in shown.items() if value}
-        known = self._events[code]
-        return known | {name: value for name, value in said.items() if value} if said else known
+        return self._events[code] | {name: value for name, value in said.items() if value}
 
     @cached_property
     def _events(self) -> dict[str, dict[str, str | None]]:

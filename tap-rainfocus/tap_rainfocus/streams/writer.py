@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 import typing as t
+from contextlib import suppress
 from decimal import Decimal
 
 import orjson
 from rainfocus_client.errors import ClosedPipeError
-from rainfocus_client.lenient_json import dump_json
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage, StateMessage
+from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 from tap_rainfocus.schema.unread import storable
@@ -95,33 +96,39 @@ class StateWriter:
         self._writer = writer
         self._written = written
         self._next = 0.0
-        self._last: dict[str, t.Any] | None = None
+        self._waiting: dict[str, t.Any] | None = None
 
     def write_state(self, state: dict[str, t.Any]) -> None:
         """Write a STATE message."""
-        self._last = state
+        self._waiting = None
         if not self.is_muted:
             size = self._writer.write_state(state)
             self._next = time.monotonic() + size / STATE_RATE
             self._written()
 
     def offer(self, state: dict[str, t.Any]) -> None:
-        """Write a STATE message, now or, where the last one has just gone out, with a later one."""
-        self._last = state
-        if time.monotonic() >= self._next:
-            self.write_state(state)
+        """Write a STATE message, now or, where the last one has just gone out, soon."""
+        self._waiting = state
+        self.catch_up()
 
-    def end(self) -> None:
-        """Have a STATE behind the last record, unless the output breaks off within a line."""
-        if self._last and self._writer.is_at_line and not self._writer.has_stated:
-            self.write_state(self._last)
+    def catch_up(self) -> None:
+        """Write what waits, if it is time for it; to be called now and then."""
+        if self._waiting and time.monotonic() >= self._next:
+            self.write_state(self._waiting)
+
+    def end(self, state: dict[str, t.Any]) -> None:
+        """Have a STATE behind the last record, if there still is somebody who reads it."""
+        is_behind = self._waiting or not self._writer.has_stated
+        if is_behind and state.get("bookmarks") and self._writer.is_at_line:
+            with suppress(OSError, ClosedPipeError):
+                self.write_state(state)
 
 
 def _dumps(record: Record) -> bytes:
     try:
         return orjson.dumps(record, default=_plain)
     except TypeError:  # nested too deep, or 2**64 by a stream map
-        return dump_json(storable(record)).rstrip()
+        return serialize_json(storable(record)).encode()
 
 
 def _plain(value: object) -> object:

@@ -9,6 +9,7 @@ import typing as t
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle, islice
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -118,6 +119,23 @@ def test_a_last_page_that_echoes_its_cursor(run_tap: TapRunner) -> None:
     assert run.code == 0, run.log
     assert ids(run) == ["a1", "a2"]
     assert bookmark(run) == "2023-04-01T00:39:17.133Z"
+
+
+@pytest.mark.parametrize("kind", ["keys in another order", "nested too deep"])
+def test_a_last_page_that_is_the_same_again(run_tap: TapRunner, kind: str) -> None:
+    deep = json.loads("[" * 300 + "]" * 300)
+    last: dict[str, object] = {"attendeeId": "a2", "x": deep if "deep" in kind else "1"}
+    orders = cycle([last, dict(reversed(last.items()))])
+    pages = islice(orders, 50)
+
+    def answer(_: str, query: dict[str, str]) -> object:
+        if "cursor" not in query:
+            return page("a1", cursor="C", timestamp="1680309557133")
+        return {"responseCode": "0", "cursor": "C", "results": [next(pages)]}
+
+    run = read(run_tap, answer)
+    assert run.code == 0, run.log
+    assert ids(run) == ["a1", "a2"]
 
 
 def test_cursors_that_go_round_in_circles(run_tap: TapRunner) -> None:

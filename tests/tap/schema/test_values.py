@@ -396,6 +396,15 @@ def test_keys_that_are_made_up_are_not_remembered_for_ever() -> None:
     assert after - before < 2_000_000
 
 
+def test_fields_that_are_left_out_are_not_remembered_for_ever() -> None:
+    main, event = GROUPS["attendees"]
+    normalize = Normalizer((replace(main, is_open=False), event))
+    for number in range(12_000):
+        normalize({"id": "1", f"made{number}": "x", f"empty{number}": ""})
+    assert len(normalize.left_out) == normalization.MOST_KEYS
+    assert "attendee.empty1" not in normalize.left_out
+
+
 def leaves(raw: dict[str, t.Any], groups: tuple[xdm.Group, ...]) -> list[dict[str, t.Any]]:
     """Each non-empty key of a record, alone; those within a group within that group."""
     names = {group.name for group in groups}

@@ -29,12 +29,16 @@ DENIED = {"responseCode": "124", "responseMessage": "Access to API endpoint atte
 
 
 class Pages:
-    """Answers searches and dumps, and watches how many are in flight; `fault` comes first."""
+    """Answers searches and dumps, and watches how many are in flight.
+
+    The first ones wait until `together` are, or two dumps; `fault` comes first.
+    """
 
     def __init__(self, size: int = 2, seconds: float = 0.02) -> None:
         self.size = size
         self.seconds = seconds
         self.fault: Callable[[str, int], Reply | None] = lambda _event, _page: None
+        self.together = 1
         self.in_flight: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
         self.began: list[float] = []
@@ -47,6 +51,10 @@ class Pages:
             self.in_flight[call] += 1
             self.most[call] = max(self.most[call], self.in_flight[call])
         time.sleep(self.seconds)
+        awaited = self.together if "search" in call else min(self.together, 2)
+        until = time.monotonic() + 5
+        while self.most[call] < awaited and time.monotonic() < until:
+            time.sleep(0.005)
         try:
             page = int(asked.query.get("cursor", 0))
             return self.fault(asked.query["event"], page) or self.page(call, page)
@@ -104,7 +112,7 @@ def test_what_comes_out_is_the_same_however_many_are_read_at_a_time(
     concurrency: int,
     more: dict[str, object],
 ) -> None:
-    pages.seconds = 0.05
+    pages.together = min(concurrency, len(EVENTS))
     settings = server.settings | {"event_codes": EVENTS, "concurrency": concurrency} | more
     run = run_tap(settings)
     assert run.code == 0, run.log
@@ -188,6 +196,71 @@ def test_a_server_that_hangs_holds_nothing_up_for_ever(
     assert len(run.errors) == 1
 
 
+class TestStates:
+    """What has ended is in the state soon, whatever else is under way."""
+
+    @pytest.fixture
+    def hanging(self, start_tap: TapStarter, server: Scripted, pages: Pages) -> t.Any:
+        """A tap that has read four events and waits for the fifth."""
+        release = threading.Event()
+
+        def hang(event: str, page: int) -> Reply | None:
+            if (event, page) == ("e4", 2):
+                release.wait(30)
+            return None
+
+        pages.fault = hang
+        mark = {"replication_key": "timestamp", "replication_key_value": "2026-01-01T00:00:00Z"}
+        others = [{"context": {"event": f"old{number}"}, **mark} for number in range(3000)]
+        tap = start_tap(
+            server.settings | {"event_codes": EVENTS[:5], "concurrency": 5},
+            state={"bookmarks": {"attendees": {"partitions": others}}},
+        )
+        yield tap
+        release.set()
+
+    @staticmethod
+    def ended(line: str) -> set[str]:
+        if '"type":"STATE"' not in line:
+            return set()
+        entries = json.loads(line)["value"]["bookmarks"]["attendees"]["partitions"]
+        return {entry["context"]["event"] for entry in entries} & {*EVENTS}
+
+    def test_one_that_waits_goes_out_while_a_download_hangs(self, hanging: t.Any) -> None:
+        began = time.monotonic()
+        assert any(self.ended(line) == {*EVENTS[:4]} for line in hanging.stdout)
+        assert time.monotonic() - began < 10
+        assert hanging.poll() is None
+
+    def test_a_loader_that_takes_no_more_of_it_holds_no_signal_up(self, hanging: t.Any) -> None:
+        for line in hanging.stdout:
+            if self.ended(line):
+                break
+        time.sleep(0.3)
+        hanging.terminate()
+        assert hanging.wait(timeout=3) == 143
+
+    def test_a_loader_that_is_gone_changes_no_code(self, hanging: t.Any, tmp_path: Path) -> None:
+        assert any(self.ended(line) == {*EVENTS[:4]} for line in hanging.stdout)
+        hanging.stdout.close()
+        hanging.terminate()
+        assert hanging.wait(timeout=3) == 143
+        log = (tmp_path / "started0" / "log").read_text()
+        assert "Stopped by a signal (exit code 143)." in log.splitlines()[-1]
+
+    def test_a_run_that_fails_ends_with_one(
+        self, run_tap: TapRunner, server: Scripted, pages: Pages
+    ) -> None:
+        pages.fault = lambda _event, page: (403, {}, {}) if page else None
+        mark = {"replication_key": "timestamp", "replication_key_value": "2026-01-01T00:00:00Z"}
+        state = {"bookmarks": {"attendees": {"partitions": [{"context": {"event": "e9"}, **mark}]}}}
+        settings = server.settings | {"event_codes": EVENTS[:1]}
+        run = run_tap(settings, state=state, select=["attendees"])
+        assert run.code == 77
+        assert [message["type"] for message in run.messages][-2:] == ["RECORD", "STATE"]
+        assert run.state == state
+
+
 class TestFullQueues:
     """A loader that takes nothing."""
 
@@ -253,6 +326,20 @@ class TestPoliteness:
         refused = len(server.asked) - 1 - PAGES * len(EVENTS)
         assert 7 <= refused < 30
 
+    def test_what_one_stream_learns_holds_for_the_next(
+        self, run_tap: TapRunner, server: Scripted, pages: Pages
+    ) -> None:
+        pages.fault = lambda _event, _page: (
+            (429, {}, {}) if sum(pages.in_flight.values()) > 1 else None
+        )
+        settings = {"event_codes": EVENTS[:4], "concurrency": 8, "max_retries": 8}
+        run = run_tap(server.settings | settings)
+        assert run.code == 0, run.log
+        assert finished(run) == {*EVENTS[:4]}
+        fell = run.log.count("fewer pages are read at a time")
+        rose = run.log.count("more pages are read at a time")
+        assert fell - rose in {0, 1}
+
     @pytest.mark.parametrize(
         "reply",
         [
@@ -282,16 +369,23 @@ class TestPoliteness:
         assert pause > 0.9
 
     def test_a_token_that_runs_out_is_renewed_once(
-        self, run_tap: TapRunner, server: Scripted, pages: Pages
+        self, run_tap: TapRunner, scripted: ServerMaker, pages: Pages
     ) -> None:
-        def tokens() -> int:
-            return sum(asked.path == "/oidc/token" for asked in server.asked)
+        tokens: list[str] = []
 
-        pages.fault = lambda _, page: (401, {}, {}) if page == 2 and tokens() < 2 else None
+        def answer(asked: t.Any) -> Reply:
+            if asked.path == "/oidc/token":
+                tokens.append(f"token-{len(tokens)}")
+                return 200, {}, {"access_token": tokens[-1]}
+            is_old = asked.headers["Authorization"] == "Bearer token-0"
+            is_refused = asked.query.get("cursor") == "2" and is_old
+            return (401, {}, {}) if is_refused else pages(asked)
+
         pages.seconds = 0.08
+        server = scripted(answer, tokens=False)
         run = run_tap(server.settings | {"event_codes": EVENTS[:8], "concurrency": 8})
         assert run.code == 0, run.log
-        assert tokens() == 2
+        assert len(tokens) == 2
         assert finished(run) == {*EVENTS[:8]}
 
     def test_the_ceiling_is_one_for_all(

@@ -386,6 +386,11 @@ class TestKeys:
         expected = {"code": code} if code and "event.code" not in without else {}
         assert record["event"] == expected
 
+    def test_what_a_stream_map_does_to_one_event_it_does_to_no_other(self, read: Read) -> None:
+        maps = {"attendees": {"was": "event.setdefault('who', _id)"}}
+        run = read([{"attendeeId": "p"}, {"attendeeId": "q"}], stream_maps=maps)
+        assert [record["was"] for record in run.records("attendees")] == ["p", "q"]
+
     def test_the_name_of_an_event(self, read: Read) -> None:
         names = {"e1": "Summit", "e2": "Max"}
         run = read([{"attendeeId": "p"}], event_codes=["e1", "e3"], event_names=names)
