@@ -177,7 +177,7 @@ def test_a_bookmark_that_is_not_a_time(run_tap: TapRunner, settings: Settings) -
     }
     run = run_tap(settings, state=state)
     assert run.code == 78
-    assert "The bookmark of stream attendees in the state is not a time" in run.errors[0]
+    assert "attendees for event summit25 in the state is not a time" in run.errors[0]
 
 
 @pytest.mark.parametrize("expression", ["bad syntax (", "nofield + 1"])

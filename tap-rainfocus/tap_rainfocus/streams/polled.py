@@ -11,7 +11,12 @@ from functools import cached_property, partial
 from itertools import chain
 
 import orjson
-from rainfocus_client.errors import EndpointDeniedError, RefusedError, SettingsError
+from rainfocus_client.errors import (
+    EndpointDeniedError,
+    RainFocusError,
+    RefusedError,
+    SettingsError,
+)
 from typing_extensions import override
 
 from tap_rainfocus.api.pages import Page, UncertainEndError
@@ -146,7 +151,7 @@ class RainFocusStream(TapStream):
                     states.catch_up()
                 else:
                     self._end(reading, part)
-                    progress.ended += 1
+                    progress.ended += part is None
 
     def _begin(self, reading: _Reading, page: Page) -> None:
         """Take from the first page what holds for all of a download."""
@@ -191,6 +196,9 @@ class RainFocusStream(TapStream):
                 named = named if reading.event else "event_codes, which names none"
                 msg = f"{failure} Check {named}: is it right, may the profile use it?"
                 raise SettingsError(msg) from failure
+            case RainFocusError() if len(self.contexts) > 1:
+                failure.args = (f"{reading.title}: {failure}", *failure.args[1:])
+                raise failure
             case _:
                 raise failure
 
@@ -272,8 +280,9 @@ class RainFocusStream(TapStream):
         try:
             return _epoch_ms(datetime.fromisoformat(value)) if value else None
         except (TypeError, ValueError) as error:
+            of_event = f" for event {event}" if event else ""
             msg = (
-                f"The bookmark of stream {self.name} in the state is not a time: "
+                f"The bookmark of stream {self.name}{of_event} in the state is not a time: "
                 "correct it, or run without state."
             )
             raise SettingsError(msg) from error

@@ -22,7 +22,7 @@ class Progress:
     Attributes:
         records: How many there were; whoever makes them counts.
         pages: How many there were.
-        ended: How many downloads have.
+        ended: How many downloads have come to their end.
     """
 
     def __init__(

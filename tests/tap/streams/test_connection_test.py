@@ -129,7 +129,7 @@ def test_what_the_run_would_fail_on_fails_the_test(
     state = {"bookmarks": {"attendees": {"partitions": [partition]}}}
     marked = run_tap(settings, *only_attendees, "--test", state=state)
     assert marked.code == 78
-    assert "The bookmark of stream attendees in the state is not a time" in marked.errors[0]
+    assert "attendees for event summit25 in the state is not a time" in marked.errors[0]
 
 
 def test_wrong_credentials_are_told_once(run_tap: TapRunner, settings: Settings) -> None:
