@@ -152,7 +152,8 @@ def test_a_run_whose_loader_takes_nothing_can_be_ended(
     start_tap: TapStarter, faulty: RunningSandbox, settings_for: SettingsMaker
 ) -> None:
     before = len(faulty.store.log())
-    tap = start_tap(settings_for(faulty, event_codes=list(EVENTS)), state=state_with())
+    settings = settings_for(faulty, event_codes=list(EVENTS), concurrency=1)
+    tap = start_tap(settings, state=state_with())
     until = time.monotonic() + 20
     while len(faulty.store.log()) < before + 2:  # the token and the first page
         assert time.monotonic() < until
@@ -186,7 +187,7 @@ def test_a_run_whose_loader_breaks_the_pipe_keeps_the_bookmark(
     start_tap: TapStarter, faulty: RunningSandbox, settings_for: SettingsMaker
 ) -> None:
     faulty.faults.latency(0.02)
-    settings = settings_for(faulty, page_size=10, event_codes=list(EVENTS))
+    settings = settings_for(faulty, page_size=10, event_codes=list(EVENTS), concurrency=1)
     tap = start_tap(settings, state=state_with())
     taken = [tap.stdout.readline() for _ in range(15)]
     tap.stdout.close()
