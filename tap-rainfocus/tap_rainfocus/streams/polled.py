@@ -250,6 +250,11 @@ class RainFocusStream(TapStream):
             self._stream_version = int(datetime.fromisoformat(clock).timestamp())
 
     @override
+    def compare_start_date(self, value: str, start_date_value: str) -> str:
+        """The bookmark, as it is: the start date is for the first run only."""
+        return value
+
+    @override
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:

@@ -127,7 +127,8 @@ def test_what_the_run_would_fail_on_fails_the_test(
     bookmark = {"replication_key": "timestamp", "replication_key_value": "soon"}
     partition = {"context": {"event": "summit25"}, **bookmark}
     state = {"bookmarks": {"attendees": {"partitions": [partition]}}}
-    marked = run_tap(settings, *only_attendees, "--test", state=state)
+    dated = settings | {"start_date": "2026-01-01T00:00:00Z"}
+    marked = run_tap(dated, *only_attendees, "--test", state=state)
     assert marked.code == 78
     assert "attendees for event summit25 in the state is not a time" in marked.errors[0]
 
