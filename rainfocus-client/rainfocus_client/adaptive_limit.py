@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 import typing as t
 from http import HTTPStatus
@@ -82,14 +81,16 @@ class AdaptiveLimit:
         self._pause = 0.0
         self._round.append(seconds)
         if len(self._round) >= max(self.limit, ROUND):
-            median = statistics.median(self._round)
+            from statistics import median  # noqa: PLC0415, its import slows the start of the tap
+
+            middle = median(self._round)
             self._round.clear()
-            if self._usual and median > SLOWER * self._usual + SLACK:
+            if self._usual and middle > SLOWER * self._usual + SLACK:
                 least = -(-self._most // 4)
                 self._fall(max(self.limit * 2 // 3, least), "answers more slowly than usual")
             elif self.limit < self._most:
                 self._climb(min(self.limit + max(self.limit // 4, 1), self._most))
-            self._usual = min(self._usual * DRIFT or median, median)
+            self._usual = min(self._usual * DRIFT or middle, middle)
 
     def failed(self) -> None:
         """A request came to something that tells nothing of how busy RainFocus is."""

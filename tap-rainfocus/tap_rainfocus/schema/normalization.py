@@ -120,13 +120,13 @@ class Normalizer:
         # One that is read may hold others.
         for within, key, name, value in elsewhere:
             if name in there or (within and shaped.groups.get(name)):
-                self._leave(value, shaped, name, dotted(within, key))
+                self._leave(value, shaped, name, within, key)
                 continue
             there.append(name)
             if isinstance(value, dict):
                 self._read(value, shaped, name, elsewhere)
             else:
-                self._leave(value, shaped, name, name)
+                self._leave(value, shaped, name, "", name)
         return shaped
 
     def reads(self, within: str, key: str) -> bool:
@@ -185,13 +185,13 @@ class Normalizer:
             if groups[group_name].setdefault(name, regular) is not regular:
                 self._join(raw, within, key, regular, shaped)
 
-    def _leave(self, value: object, shaped: Shaped, name: str, path: str) -> None:
+    def _leave(self, value: object, shaped: Shaped, name: str, within: str, key: str) -> None:
         """Keep what is no group, or a second one: fields of two are never mixed."""
         if name in self._whole:
             read = self._read_unknown[name]
-            _keep(shaped.unread, path, read(value) if read else value)
+            _keep(shaped.unread, dotted(within, key), read(value) if read else value)
         else:
-            self.left_out.add(path)
+            self._leave_out(within, key)
 
     def _leave_out(self, group: str, key: str) -> None:
         if len(self.left_out) < MOST_KEYS and len(key) <= LONGEST_KEY:
