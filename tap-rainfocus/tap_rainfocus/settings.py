@@ -50,6 +50,16 @@ SETTINGS: dict[str, JSONSchema] = {
             "Not set: with everything."
         ),
     },
+    "lookback": {
+        "type": "integer",
+        "minimum": 0,
+        "default": 0,
+        "title": "Lookback",
+        "description": (
+            "Seconds before its bookmark that an incremental stream asks for again, for changes "
+            "that RainFocus shows late. Never before start_date."
+        ),
+    },
     "page_size": {
         "type": "integer",
         "minimum": 1,
@@ -150,6 +160,7 @@ class TapSettings(ConnectionSettings):
 
     event_codes: Sequence[str]
     start_date: str | None = None
+    lookback: int
     page_size: int
     concurrency: int
     endpoints: Mapping[str, Endpoint]

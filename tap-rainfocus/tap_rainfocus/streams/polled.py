@@ -278,12 +278,22 @@ class RainFocusStream(TapStream):
         return {"pageSize": 1 if self.is_trial else page_size, **named}
 
     def _since(self, event: str | None) -> int | None:
-        """Milliseconds since 1970: the end of the last run, or the start date before the first."""
+        """Milliseconds since 1970: a lookback before the last run, or the start date."""
         if self.replication_method == "FULL_TABLE":
             return None
-        value = self._bookmarks.value(event) or self.tap.settings.start_date
+        settings = self.tap.settings
+        start = _epoch_ms(settings.start_date) if settings.start_date else None
+        bookmark = self._bookmark(event)
+        if bookmark is None:
+            return start
+        earliest = min(bookmark, max(start or 0, 0))
+        return max(bookmark - settings.lookback * 1000, earliest)
+
+    def _bookmark(self, event: str | None) -> int | None:
+        """Milliseconds since 1970: RainFocus' clock in the last run that finished."""
+        value = self._bookmarks.value(event)
         try:
-            return _epoch_ms(datetime.fromisoformat(value)) if value else None
+            return _epoch_ms(value) if value else None
         except (TypeError, ValueError) as error:
             of_event = f" for event {event}" if event else ""
             msg = (
@@ -386,5 +396,6 @@ def _hash(content: object) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _epoch_ms(moment: datetime) -> int:
+def _epoch_ms(text: str) -> int:
+    moment = datetime.fromisoformat(text)
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
