@@ -108,6 +108,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         if not self._selected:
             msg = "No stream is selected: select some in the catalog, or run without one."
             raise SettingsError(msg)
+        self._check_lookback()
         others = keep_bookmarks_of(self.source, self.state) if self._asking else []
         for name in others:
             self.logger.warning(
@@ -303,6 +304,19 @@ class TapRainFocus(RainFocusPlugin, Tap):
         for name, entry in (self.input_catalog or {}).items():
             if name not in self.streams and entry.metadata.resolve_selection().get((), True):
                 check_settings(dict(self.config), self.config_jsonschema, self.variable_prefix())
+
+    def _check_lookback(self) -> None:
+        """Check that a lookback is of use.
+
+        Raises:
+            SettingsError: No selected stream asks for changes.
+        """
+        if self.settings.lookback and not any(one.asks_for_changes for one in self._asking):
+            msg = (
+                "Setting lookback is set, but no selected stream asks RainFocus for changes: "
+                "select one that is read incrementally, such as attendees, or set it to 0."
+            )
+            raise SettingsError(msg)
 
 
 def _check_names(setting: str, patterns: Iterable[str], streams: Sequence[str]) -> None:

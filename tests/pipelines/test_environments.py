@@ -123,7 +123,9 @@ def test_pushes_reach_a_file_by_way_of_postgresql(
         )
         with urllib.request.urlopen(push, timeout=10) as reply:
             assert reply.status == 200
-        said += project.meltano("schedule", "run", "hourly-events")
+        # A lookback is for the tap that asks RainFocus, and must not stop this one.
+        lookback = {"TAP_RAINFOCUS_LOOKBACK": "60"}
+        said += project.meltano("schedule", "run", "hourly-events", **lookback)
     finally:
         said += project.meltano("--environment=prod", "invoke", "rainfocus-receiver:stop")
     (event,) = project.output("experience_events", "prod")

@@ -121,6 +121,11 @@ class RainFocusStream(TapStream):
             )
             raise SettingsError(msg)
 
+    @property
+    def asks_for_changes(self) -> bool:
+        """Whether a run after the first reads only what has changed."""
+        return self.searched and self.replication_method != "FULL_TABLE"
+
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """No signpost: it would come from this machine's clock."""
@@ -279,7 +284,7 @@ class RainFocusStream(TapStream):
 
     def _since(self, event: str | None) -> int | None:
         """Milliseconds since 1970: a lookback before the last run, or the start date."""
-        if self.replication_method == "FULL_TABLE":
+        if not self.asks_for_changes:
             return None
         settings = self.tap.settings
         start = _epoch_ms(settings.start_date) if settings.start_date else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import pytest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
 
@@ -25,6 +27,8 @@ START = "2022-02-02T00:00:00Z"
 START_MS = 1643760000000
 DAY = 24 * 60 * 60
 DAY_MS = DAY * 1000
+FULL = "FULL_TABLE"
+DUMP = {"attendees": {"path": "entityDataDump/attendee", "records_key": "data"}}
 CLOCK = 1680309557133
 CLOCK_TEXT = "2023-04-01T00:39:17.133Z"
 
@@ -250,3 +254,69 @@ def test_what_is_no_number_of_seconds(
     (error,) = run.errors
     assert advice in error
     assert steady.asked == []
+
+
+OFF: dict[str, tuple[list[str], dict[str, str], Settings]] = {
+    "not selected": (["sessions", "speakers"], {}, {}),
+    "in full": (["attendees", "leads"], {"attendees": FULL, "leads": FULL}, {}),
+    "one in full, one not selected": (["attendees", "sessions"], {"attendees": FULL}, {}),
+    "moved to a dump": (["attendees"], {}, {"endpoints": DUMP}),
+    "a dump that is called incremental": (["sessions"], {"sessions": "INCREMENTAL"}, {}),
+    "pushed events": (["experience_events"], {}, {"inbox_url": "sqlite:///inbox.db"}),
+}
+
+
+@pytest.fixture
+def catalog(run_tap: TapRunner, tmp_path: Path) -> Callable[..., tuple[str, str]]:
+    """Arguments for a catalog in which some streams are selected, and how some are read."""
+
+    def make(settings: Settings, select: list[str], methods: dict[str, str]) -> tuple[str, str]:
+        found = run_tap(settings, "--discover")
+        assert found.code == 0, found.log
+        content = json.loads(found.output)
+        for stream in content["streams"]:
+            name = stream["tap_stream_id"]
+            stream["replication_method"] = methods.get(name, stream["replication_method"])
+            root = next(one for one in stream["metadata"] if not one["breadcrumb"])
+            root["metadata"]["selected"] = name in select
+        file = tmp_path / "catalog.json"
+        file.write_text(json.dumps(content))
+        return "--catalog", str(file)
+
+    return make
+
+
+@pytest.mark.parametrize("more", [[], ["--test"]], ids=["run", "test"])
+@pytest.mark.parametrize(("select", "methods", "change"), OFF.values(), ids=OFF.keys())
+def test_it_is_refused_where_no_stream_asks_for_changes(
+    run_tap: TapRunner,
+    steady: t.Any,
+    catalog: Callable[..., tuple[str, str]],
+    select: list[str],
+    methods: dict[str, str],
+    change: Settings,
+    more: list[str],
+) -> None:
+    settings = steady.settings | change | {"lookback": 60}
+    run = run_tap(settings, *catalog(settings, select, methods), *more)
+    assert run.code == 78
+    (error,) = run.errors
+    assert "no selected stream asks RainFocus for changes: select one that is read" in error
+    assert run.output == ""
+    assert steady.asked == []
+
+
+def test_one_stream_that_asks_for_changes_is_enough(
+    run_tap: TapRunner, steady: t.Any, catalog: Callable[..., tuple[str, str]]
+) -> None:
+    searched = {"sessions": {"path": "session/search"}}
+    settings = steady.settings | {"event_codes": ["e1"], "endpoints": searched, "lookback": 60}
+    arguments = catalog(settings, ["attendees", "sessions"], {"attendees": FULL})
+    state = state_of(e1="2022-03-01T00:00:00.000Z")["bookmarks"]
+    state = {"bookmarks": {"attendees": state["attendees"], "sessions": state["attendees"]}}
+    run = run_tap(settings, *arguments, state=state)
+    assert run.code == 0, run.log
+    assert {(a.path.rpartition("/v3/")[2], a.query.get("since")) for a in steady.asked[1:]} == {
+        ("attendee/search", None),
+        ("session/search", "1646092740000"),
+    }
