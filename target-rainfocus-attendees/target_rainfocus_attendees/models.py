@@ -82,6 +82,18 @@ class Withdrawal(t.NamedTuple):
     reason: str
 
 
+class Underway(t.NamedTuple):
+    """What sending is at now.
+
+    Attributes:
+        in_flight: Requests without an answer yet.
+        pause: Seconds until the next may be made, where RainFocus has none made before; else 0.
+    """
+
+    in_flight: int = 0
+    pause: float = 0.0
+
+
 class Delivered(t.NamedTuple):
     """What became of the items that were sent as one profile.
 

@@ -30,7 +30,7 @@ from target_rainfocus_attendees.delivery.auth import Authorization
 from target_rainfocus_attendees.delivery.transport import Transport
 from target_rainfocus_attendees.delivery.turns import Turns
 from target_rainfocus_attendees.mapping.columns import EMAIL
-from target_rainfocus_attendees.models import Outcome, Receipt
+from target_rainfocus_attendees.models import Outcome, Receipt, Underway
 
 if t.TYPE_CHECKING:
     from rainfocus_client.report import Traffic
@@ -136,6 +136,11 @@ class AttendeeStore:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self._transport.close()
+
+    @property
+    def underway(self) -> Underway:
+        """What is in flight, and how long nothing more may be."""
+        return Underway(self._transport.in_flight, self._limit.rest or self._transport.pause)
 
     def halt(self) -> None:
         """Let running requests finish and begin none."""

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
     from target_rainfocus_attendees.delivery.ledger import Claim, Entry, Ledger
     from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Underway
 
 
 class DeduplicatingStore:
@@ -36,6 +37,11 @@ class DeduplicatingStore:
         self._commits.close()
         await self._committing
         await self._store.__aexit__()
+
+    @property
+    def underway(self) -> Underway:
+        """As `AttendeeStore.underway`."""
+        return self._store.underway
 
     def halt(self) -> None:
         """Let running requests finish and begin none."""

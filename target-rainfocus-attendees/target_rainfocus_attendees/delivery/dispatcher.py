@@ -9,7 +9,7 @@ import typing as t
 from target_rainfocus_attendees.delivery.blame import Suspects, may_be_its_own
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
-from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Withdrawal
+from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Underway, Withdrawal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ WAKING_DELAY = 0.001
 (benchmarks/README.md, 20 ms with 64 in flight)."""
 
 SECONDS_BETWEEN_LOOKS = 0.1
-"""How often a caller that waits looks for a signal: one cannot wake it safely."""
+"""How often a caller that waits looks after other things: a signal cannot wake it safely."""
 
 
 def most_unsettled(concurrency: int) -> int:
@@ -49,6 +49,10 @@ class ProfileStore(t.Protocol):
     async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:
         """Send one profile; a probe with no retries for what may be the profile's own fault."""
 
+    @property
+    def underway(self) -> Underway:
+        """What it is at; may be asked from another thread."""
+
     def halt(self) -> None:
         """Let running requests finish and begin none."""
 
@@ -56,8 +60,9 @@ class ProfileStore(t.Protocol):
 class Dispatcher:
     """A loop in a thread of its own that keeps its workers busy while the caller reads on.
 
-    The caller's thread uses `submit`, `withdraw`, `flush`, `delivered` and `close`; all else
-    happens in the loop. Records of one person that wait together are merged and sent as one.
+    The caller's thread uses `submit`, `withdraw`, `flush`, `delivered`, `underway` and `close`;
+    all else happens in the loop. Records of one person that wait together are merged and sent as
+    one.
 
     Who is suspected stays in flight, so to say: what comes later of the same person waits too.
     """
@@ -66,16 +71,16 @@ class Dispatcher:
         self,
         open_store: Callable[[], ProfileStore],
         concurrency: int,
-        heed_signals: Callable[[], None],
+        while_waiting: Callable[[], None],
     ) -> None:
         """Start nothing yet: the first profile does.
 
         Args:
             open_store: Makes what profiles are sent to, inside the loop.
             concurrency: How many are sent at a time.
-            heed_signals: Called while the caller waits; may end the run.
+            while_waiting: Called by the caller's thread while it waits; may end the run.
         """
-        self._heed_signals = heed_signals
+        self._while_waiting = while_waiting
         self._open_store = open_store
         self._concurrency = concurrency
         self._limit = most_unsettled(concurrency)
@@ -151,6 +156,13 @@ class Dispatcher:
             delivered, self._delivered = self._delivered, []
         return delivered
 
+    @property
+    def underway(self) -> Underway:
+        """What sending is at."""
+        if not self._store or not self._unsettled:
+            return Underway()
+        return self._store.underway
+
     def close(self) -> None:
         """Let the requests that are running finish, send nothing more, and end the thread."""
         if self._thread and self._loop and self._thread.is_alive():
@@ -163,7 +175,7 @@ class Dispatcher:
             self._running_loop().call_soon_threadsafe(self._end_suspense)
         while not self._failure and self._unsettled > self._awaited:
             self._changed.wait(SECONDS_BETWEEN_LOOKS)
-            self._heed_signals()
+            self._while_waiting()
         self._awaited = -1
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:

@@ -12,7 +12,7 @@ from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, St
 from target_rainfocus_attendees.delivery.dispatcher import most_unsettled
 from target_rainfocus_attendees.files import OWNER_ONLY, open_locked, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
-from target_rainfocus_attendees.models import Delivered, Outcome, Receipt
+from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Underway
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +118,11 @@ class DryRun:
         """The outcomes since the last call."""
         delivered, self._delivered = self._delivered, []
         return delivered
+
+    @property
+    def underway(self) -> Underway:
+        """Nothing."""
+        return Underway()
 
     def close(self) -> None:
         """Close the file."""

@@ -74,7 +74,11 @@ class Response:
 
 
 class Transport:
-    """A pool of connections that all retries, waits and faults go through."""
+    """A pool of connections that all retries, waits and faults go through.
+
+    Attributes:
+        in_flight: Requests without an answer yet.
+    """
 
     def __init__(
         self, *, connections: int, timeout: float, policy: Policy, traffic: Traffic
@@ -100,6 +104,14 @@ class Transport:
         self._ways: dict[URL, Way] = {}
         self._tls: ssl.SSLContext | None = None
         self._halted = asyncio.Event()
+        self.in_flight = 0
+        self._waits: list[float] = []
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next request is tried again, where none is in flight; else 0."""
+        ends = min(self._waits, default=0.0)
+        return 0.0 if self.in_flight else max(ends - time.monotonic(), 0.0)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -163,6 +175,7 @@ class Transport:
         way = self._way(url)
         began = time.monotonic()
         content = b""
+        self.in_flight += 1
         try:
             async with self._session.post(
                 url,
@@ -177,6 +190,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise _failure(url.authority, way.proxy, error) from error
         finally:
+            self.in_flight -= 1
             seconds = time.monotonic() - began
             self._traffic.asked(seconds=seconds, sent=len(body), received=len(content))
         is_empty = not content.strip()
@@ -209,7 +223,12 @@ class Transport:
         return Way(proxy, headers, arguments)
 
     async def _sleep(self, seconds: float) -> None:
-        await self.wait_for(asyncio.sleep(seconds))
+        ends = time.monotonic() + seconds
+        self._waits.append(ends)
+        try:
+            await self.wait_for(asyncio.sleep(seconds))
+        finally:
+            self._waits.remove(ends)
 
 
 def _failure(host: str, proxy: Proxy | None, error: Exception) -> RainFocusError:
