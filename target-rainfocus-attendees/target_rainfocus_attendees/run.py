@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import typing as t
 from contextlib import ExitStack, suppress
@@ -35,6 +37,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
     from target_rainfocus_attendees.models import Source
+    from target_rainfocus_attendees.reports.live_line import LiveLine
     from target_rainfocus_attendees.settings import TargetSettings
 
 SECONDS_BETWEEN_REPORTS = 10.0
@@ -99,6 +102,7 @@ class Run:
         self._batch_size = settings.batch_size_rows
         self._in_batch = 0
         self._write_state = write_state
+        self._stop = stop
         self._logger = logger
         self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
         self._is_read = False
@@ -111,7 +115,12 @@ class Run:
             self._activations = ActivationLog(log) if log else None
             if self._activations:
                 opened.callback(self._activations.close)
-            self._dispatcher = _dispatcher(settings, ledger, stop, report.traffic)
+            self._dispatcher = _dispatcher(
+                settings, ledger, stop, self._while_waiting, report.traffic
+            )
+            self._live_line = _live_line(self._so_far)
+            if self._live_line:
+                opened.callback(self._live_line.close)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> t.Self:
@@ -218,6 +227,8 @@ class Run:
         self._check()
         self._dispatcher.check()
         self._checkpoint()
+        if self._live_line:
+            self._live_line.show()
 
     def end(self, failure: BaseException | None = None) -> bool:
         """Let what is running finish, write the last safe state and say what the run came to.
@@ -266,6 +277,8 @@ class Run:
                     self._dispatcher.flush()
             self._dispatcher.close()
             self._collect()
+            if self._live_line:
+                self._live_line.close()
             for warning in self._summary.warnings():
                 self._logger.warning("%s", warning)
             for stream, reader in self._readers.items():
@@ -320,10 +333,23 @@ class Run:
         is_due = time.monotonic() >= self._next_report
         if is_due:
             self._next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+        if self._live_line:
+            self._live_line.show()
+        elif is_due:
             self._logger.info("So far: %s", self._summary.line())
         if is_due or self._in_batch >= self._batch_size:
             self._in_batch = 0
             self._checkpoint()
+
+    def _while_waiting(self) -> None:
+        """Look after a signal, and the line, while the dispatcher lets this wait."""
+        self._stop.heed()
+        if self._live_line:
+            self._collect()
+            self._live_line.show()
+
+    def _so_far(self) -> str:
+        return self._summary.so_far(self._dispatcher.underway)
 
     def _collect(self) -> None:
         all_delivered = self._dispatcher.delivered()
@@ -382,13 +408,19 @@ class Run:
         if not self.streams.loads_nothing and not self._dry_run:
             state = self._checkpoints.take()
             if state is not None:
+                if self._live_line:
+                    self._live_line.make_way()
                 self._write_state(state)
         if self._activations:
             self._activations.flush()
 
 
 def _dispatcher(
-    settings: TargetSettings, ledger: Ledger | None, stop: Stop, traffic: Traffic
+    settings: TargetSettings,
+    ledger: Ledger | None,
+    stop: Stop,
+    while_waiting: Callable[[], None],
+    traffic: Traffic,
 ) -> Dispatcher | DryRun:
     if settings.dry_run:
         return DryRun(settings, ledger, stop.heeded, traffic)
@@ -401,7 +433,7 @@ def _dispatcher(
 
         return DeduplicatingStore(store, ledger)
 
-    return Dispatcher(open_store, settings.concurrency, stop.heed)
+    return Dispatcher(open_store, settings.concurrency, while_waiting)
 
 
 def _ledger(settings: TargetSettings) -> Ledger | None:
@@ -411,3 +443,12 @@ def _ledger(settings: TargetSettings) -> Ledger | None:
     from target_rainfocus_attendees.delivery.ledger import Ledger  # noqa: PLC0415
 
     return Ledger.from_settings(settings, settings.ledger_url, read_only=settings.dry_run)
+
+
+def _live_line(text: Callable[[], str]) -> LiveLine | None:
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    # Only who sees the line pays for the import of what draws it.
+    from target_rainfocus_attendees.reports.live_line import LiveLine  # noqa: PLC0415
+
+    return LiveLine(text)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 from collections import Counter, defaultdict
 
 from target_rainfocus_attendees.models import Outcome
+from target_rainfocus_attendees.reports.pace import Pace
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from target_rainfocus_attendees.models import Underway
+
 OUTCOMES = tuple(Outcome)[:6]
 """A record that was read ends as one of these."""
+
+ALWAYS_TOLD = (Outcome.STORED, Outcome.REJECTED)
+"""Outcomes that the line on a terminal counts also where there is none."""
 
 SKIPPED = "of a stream that is not loaded"
 """Reason for which a record is filtered; the summary line counts it by itself."""
@@ -31,6 +38,7 @@ class Summary:
         self._labels = {Outcome.STORED: "would be stored"} if dry_run else {}
         self._started = time.monotonic()
         self._read = 0
+        self._pace = Pace()
         self._counts: Counter[Outcome] = Counter()
         self._by_stream: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._reasons: Counter[tuple[str, Outcome, str]] = Counter()
@@ -120,6 +128,23 @@ class Summary:
         if self._skipped:
             line += f" Of the filtered, {self._skipped:,} are of streams that are not loaded."
         return line
+
+    def so_far(self, underway: Underway) -> str:
+        """How far a run has got, in a line that is kept up to date: short, the news first."""
+        counts = self._counts
+        title = f"Dry run of {self._event_code}" if self._dry_run else self._event_code
+        if seconds := math.ceil(underway.pause):
+            title += f", waiting for RainFocus ({seconds} s)"
+        parts = [f"{self._read:,} read"]
+        parts += [
+            f"{counts[outcome]:,} {self._labels.get(outcome, outcome)}"
+            for outcome in OUTCOMES
+            if counts[outcome] or outcome in ALWAYS_TOLD
+        ]
+        parts.append(f"{self._pace(counts.total()):,.0f} a second")
+        if not self._dry_run:
+            parts.append(f"{underway.in_flight} in flight")
+        return f"{title}: {', '.join(parts)}"
 
     def warnings(self) -> list[str]:
         """One line for each thing that was left out, of some profiles or altogether."""
