@@ -13,6 +13,7 @@ from urllib.parse import quote
 from rainfocus_client.errors import AuthenticationError, RetriableError, SettingsError
 from rainfocus_client.responses import LATER, reply_text
 from rainfocus_client.retry import parse_retry_after
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,11 +92,11 @@ def credentials_from_settings(settings: ConnectionSettings) -> Credentials:
             "Two kinds of credentials are set: keep either api_profile, "
             "or client_id and client_secret."
         )
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.NO_CREDENTIALS)
     if api_profile:
         if " " in api_profile or not (api_profile.isascii() and api_profile.isprintable()):
             msg = "Setting api_profile holds a character no token has: was it copied whole?"
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.NO_CREDENTIALS)
         return ApiProfile(api_profile)
     if client_id and client_secret:
         scope = {"scope": settings.token_scope} if settings.token_scope else {}
@@ -103,9 +104,9 @@ def credentials_from_settings(settings: ConnectionSettings) -> Credentials:
         return OAuth(client_id, client_secret, settings.token_auth_method, parameters)
     if client_id or client_secret:
         msg = "OAuth needs both client_id and client_secret: set the one that is missing."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.NO_CREDENTIALS)
     msg = "No credentials are set: give client_id and client_secret, or api_profile."
-    raise SettingsError(msg)
+    raise SettingsError(msg, Trouble.NO_CREDENTIALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Token:
         value = body.get("access_token") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(value, str) or not value:
             msg = "The token endpoint answered without an access_token: check token_url."
-            raise AuthenticationError(msg)
+            raise AuthenticationError(msg, Trouble.TOKEN_URL)
         try:
             life = float(body.get("expires_in") or DEFAULT_TOKEN_LIFE)
         except (TypeError, ValueError):
@@ -212,17 +213,20 @@ def judge_token(status: int, body: object, headers: Mapping[str, str]) -> Token:
                 None,
                 "the credentials are not accepted: check client_id, client_secret, environment, "
                 "token_url and token_auth_method.",
-            )
+            ),
+            Trouble.CREDENTIALS_REFUSED,
         )
     if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise RetriableError(
-            reply_text(call, status, None, "try again later."), parse_retry_after(headers)
+            reply_text(call, status, None, "try again later."),
+            Trouble.BUSY,
+            parse_retry_after(headers),
         )
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise SettingsError(reply_text(call, status, None, "check token_url."))
+        raise SettingsError(reply_text(call, status, None, "check token_url."), Trouble.TOKEN_URL)
     if not isinstance(body, dict):
         advice = "the reply is not a JSON object: check token_url."
-        raise RetriableError(reply_text(call, status, None, advice))
+        raise RetriableError(reply_text(call, status, None, advice), Trouble.TOKEN_URL)
     return Token.from_reply(body)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 import typing as t
 from pathlib import Path
 
+import click
+
 from rainfocus_client.errors import ClosedPipeError, ExitCode, FileError, RainFocusError
+from rainfocus_client.troubles import Trouble, with_code
 
 if t.TYPE_CHECKING:
     import logging
@@ -35,7 +39,7 @@ def run_command(
         try:
             report.write(code, error)
         except FileError as failure:
-            logger.error("%s", failure)  # noqa: TRY400
+            logger.error("%s", with_code(str(failure), failure.trouble))  # noqa: TRY400
             code = code or failure.exit_code
     _drop_unwritten()
     sys.exit(code)
@@ -47,20 +51,33 @@ def _outcome(command: Callable[[], object], logger: logging.Logger) -> tuple[int
     try:
         code = _code(command)
     except ClosedPipeError as error:
-        code, told = error.exit_code, str(error)
+        code, told = error.exit_code, with_code(str(error), error.trouble)
         logger.info("%s", told)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        told = with_code(error.format_message(), Trouble.USAGE)
+        click.UsageError(told, getattr(error, "ctx", None)).show()
+        code = error.exit_code
+    except click.Abort:
+        code, told = 128 + signal.SIGINT, with_code("Interrupted.", Trouble.SIGNAL)
+        logger.error("%s", told)  # noqa: TRY400
     except RainFocusError as error:
-        code, told = error.exit_code, " ".join([str(error), *getattr(error, "__notes__", ())])
+        text = " ".join([str(error), *getattr(error, "__notes__", ())])
+        code, told = error.exit_code, with_code(text, error.trouble)
         logger.error("%s", told)  # noqa: TRY400
     except OSError as error:
-        code, told = ExitCode.FILES, f"{error.filename or 'Standard output'}: {error.strerror}."
+        text = f"{error.filename or 'Standard output'}: {error.strerror}."
+        code, told = ExitCode.FILES, with_code(text, Trouble.FILE)
         logger.error("%s", told)  # noqa: TRY400
     except Exception as error:  # noqa: BLE001
         place = traceback.extract_tb(error.__traceback__)[-1]
         file = Path(place.filename).name
         code = ExitCode.UNEXPECTED
-        told = f"Unexpected {type(error).__name__} in {file}, line {place.lineno}."
-        logger.error("%s LOGLEVEL=debug shows the way there.", told)  # noqa: TRY400
+        text = f"Unexpected {type(error).__name__} in {file}, line {place.lineno}."
+        told = with_code(f"{text} LOGLEVEL=debug shows the way there.", Trouble.UNEXPECTED)
+        logger.error("%s", told)  # noqa: TRY400
         logger.debug("%s", "".join(traceback.format_tb(error.__traceback__)))
     return code, told
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from rainfocus_client.settings.declarations import ConnectionSettings
@@ -66,7 +67,7 @@ class Connection:
 def _name(setting: str, value: str) -> str:
     if not _NAME.fullmatch(value):
         msg = f"Setting {setting} must be a plain name without spaces or slashes."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.ADDRESS)
     return value
 
 
@@ -89,5 +90,5 @@ def _web_address(setting: str, value: str) -> str:
             f"Setting {setting} is not a web address: give it as "
             "https://host/path, without user name or query."
         )
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.ADDRESS)
     return address

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from rainfocus_client.troubles import Trouble
+
 
 class ExitCode(enum.IntEnum):
     """How a command ends, by sysexits.h, so that who runs it knows what to do.
@@ -35,9 +37,15 @@ class RainFocusError(Exception):
 
     Attributes:
         exit_code: What the command ends with.
+        trouble: What kind of failure it is; its code stands behind the message that ends a run.
     """
 
     exit_code: int = ExitCode.UNEXPECTED
+
+    def __init__(self, message: str, trouble: Trouble) -> None:
+        """Say what happened and what to do, in one line, and what kind of failure that is."""
+        super().__init__(message)
+        self.trouble = trouble
 
 
 class SettingsError(RainFocusError):
@@ -69,7 +77,8 @@ class ClosedPipeError(FileError):
 
     def __init__(self) -> None:
         """Say where to look."""
-        super().__init__("The next command in the pipe ended early: see its messages.")
+        message = "The next command in the pipe ended early: see its messages."
+        super().__init__(message, Trouble.CLOSED_PIPE)
 
 
 class StorageCause(enum.StrEnum):
@@ -83,6 +92,13 @@ class StorageCause(enum.StrEnum):
     """Anything else."""
 
 
+_OF_STORAGE = {
+    StorageCause.DISK: Trouble.DISK,
+    StorageCause.LOCK: Trouble.LOCK,
+    StorageCause.DATABASE: Trouble.DATABASE,
+}
+
+
 class StorageError(RainFocusError):
     """A database cannot be read or written now."""
 
@@ -90,7 +106,7 @@ class StorageError(RainFocusError):
 
     def __init__(self, message: str, cause: StorageCause = StorageCause.DATABASE) -> None:
         """Say what happened, in one line, and what kind of thing it is due to."""
-        super().__init__(message)
+        super().__init__(message, _OF_STORAGE[cause])
         self.cause = cause
 
 
@@ -105,7 +121,7 @@ class NoTokenError(RainFocusError):
 
     def __init__(self, cause: RainFocusError) -> None:
         """Say what the cause says."""
-        super().__init__(*cause.args)
+        super().__init__(str(cause), cause.trouble)
         self.exit_code = cause.exit_code
 
 
@@ -144,9 +160,9 @@ class RetriableError(RainFocusError):
 
     exit_code = ExitCode.LATER
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Say what happened, in one line, and how many seconds the server asks us to wait."""
-        super().__init__(message)
+    def __init__(self, message: str, trouble: Trouble, retry_after: float | None = None) -> None:
+        """As for any, and with how many seconds the server asks us to wait."""
+        super().__init__(message, trouble)
         self.retry_after = retry_after
 
 

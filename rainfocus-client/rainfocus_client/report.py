@@ -12,6 +12,7 @@ from uuid import uuid4
 import orjson
 
 from rainfocus_client.errors import FileError, SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,10 +107,10 @@ class RunReport:
             is_another = is_writable = False
         if is_another:
             msg = "Setting summary_path names a file that is no summary: give another."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.OUTPUT_FILE)
         if not is_writable:
             msg = "Setting summary_path names no file that can be written: check its folder."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.OUTPUT_FILE)
         self._path = path
 
     def state_written(self) -> None:
@@ -154,10 +155,10 @@ class RunReport:
                 _replace(path, content)
             else:
                 msg = "The summary is not written: summary_path names a file of this run."
-                raise FileError(msg)
+                raise FileError(msg, Trouble.FILE)
         except OSError as failure:
             msg = f"The summary cannot be written ({failure.strerror}): check summary_path."
-            raise FileError(msg) from failure
+            raise FileError(msg, Trouble.FILE) from failure
 
 
 def _is_another(path: Path) -> bool:

@@ -20,6 +20,7 @@ from rainfocus_client.errors import (
     UnexpectedReplyError,
 )
 from rainfocus_client.retry import parse_retry_after
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,7 @@ class Rule:
     """A condition on HTTP status or responseCode, what it is, and what the user should do."""
 
     error: type[RainFocusError]
+    trouble: Trouble
     advice: str
     codes: frozenset[str] = frozenset()
     statuses: frozenset[int] = frozenset()
@@ -56,52 +58,54 @@ RULES = (
     # §3.2).
     Rule(
         EndpointDeniedError,
+        Trouble.ENDPOINT_DENIED,
         "the API profile has no access to endpoint {endpoint}: "
         "enable it under Integration Suite > API Profiles.",
         codes=frozenset({"124"}),
     ),
     Rule(
         AuthenticationError,
+        Trouble.CREDENTIALS_REFUSED,
         "this API profile is not known: check api_profile and environment.",
         codes=frozenset({"101"}),
     ),
     Rule(
         TokenRefusedError,
+        Trouble.TOKEN_REFUSED,
         "the access token is not accepted: check the credentials and environment.",
         codes=frozenset({"107"}),
         statuses=frozenset({HTTPStatus.UNAUTHORIZED}),
     ),
     Rule(
         ParameterError,
+        Trouble.PARAMETER,
         "a required parameter is missing or belongs to another environment: "
         "check org_id, environment, the event code, event_parameter and the credentials.",
         codes=frozenset({"103"}),
     ),
     Rule(
         ForbiddenError,
+        Trouble.FORBIDDEN,
         "access is forbidden: check the API profile's rights and its IP allow-list.",
         statuses=frozenset({HTTPStatus.FORBIDDEN}),
     ),
     Rule(
         UnexpectedReplyError,
+        Trouble.NO_SUCH_ADDRESS,
         "there is no such address: check api_url (it ends in /api), environment and org_id, and "
         "that this RainFocus has the call.",
         statuses=frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}),
     ),
     Rule(
         RetriableError,
+        Trouble.BUSY,
         "the server cannot answer now: try again later, or set requests_per_second.",
         statuses=frozenset(LATER | set(range(500, 600))),
     ),
 )
 
 
-def judge(
-    call: str,
-    status: int,
-    body: object,
-    headers: Mapping[str, str],
-) -> dict[str, t.Any]:
+def judge(call: str, status: int, body: object, headers: Mapping[str, str]) -> dict[str, t.Any]:
     """Give the reply's body if RainFocus did what it was asked.
 
     Success is HTTP 2xx with a JSON object that says nothing else: no `responseCode` but "0"
@@ -136,18 +140,20 @@ def judge(
             raise _error(rule, call, status, code, headers)
     if accepted and envelope is None:
         raise RetriableError(
-            reply_text(call, status, code, "the reply is not a JSON object: check api_url.")
+            reply_text(call, status, code, "the reply is not a JSON object: check api_url."),
+            Trouble.NOT_JSON,
         )
     if accepted or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         raise refusal(call, status, code)
     raise UnexpectedReplyError(
-        reply_text(call, status, code, "this was not expected: check api_url and environment.")
+        reply_text(call, status, code, "this was not expected: check api_url and environment."),
+        Trouble.UNEXPECTED_REPLY,
     )
 
 
 def refusal(call: str, status: int, code: str | None) -> RefusedError:
     """The refusal of one request."""
-    return RefusedError(reply_text(call, status, code, "the request was refused."))
+    return RefusedError(reply_text(call, status, code, "the request was refused."), Trouble.REFUSED)
 
 
 def response_code(body: object) -> str | None:
@@ -194,18 +200,14 @@ def endpoint_name(call: str) -> str:
 
 
 def _error(
-    rule: Rule,
-    call: str,
-    status: int,
-    code: str | None,
-    headers: Mapping[str, str],
+    rule: Rule, call: str, status: int, code: str | None, headers: Mapping[str, str]
 ) -> RainFocusError:
     message = reply_text(call, status, code, rule.advice.format(endpoint=endpoint_name(call)))
     if rule.error is RetriableError:
         retry_after = parse_retry_after(headers)
         is_busy = status == HTTPStatus.TOO_MANY_REQUESTS or retry_after is not None
-        return (BusyError if is_busy else RetriableError)(message, retry_after)
-    return rule.error(message)
+        return (BusyError if is_busy else RetriableError)(message, rule.trouble, retry_after)
+    return rule.error(message, rule.trouble)
 
 
 def reply_text(call: str, status: int, code: str | None, advice: str) -> str:

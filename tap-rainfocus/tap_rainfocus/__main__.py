@@ -17,7 +17,9 @@ def main() -> t.NoReturn:
     is_xdm = sys.argv[1:2] == ["xdm"]
     run_plugin(
         TapRainFocus,
-        partial(xdm, sys.argv[2:], prog_name="tap-rainfocus xdm") if is_xdm else None,
+        partial(xdm, sys.argv[2:], prog_name="tap-rainfocus xdm", standalone_mode=False)
+        if is_xdm
+        else None,
     )
 
 

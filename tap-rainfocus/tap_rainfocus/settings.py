@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.declarations import ConnectionSettings
+from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from tap_rainfocus.schema.session_times import DATE_ORDERS
@@ -202,7 +203,7 @@ class TapSettings(ConnectionSettings):
         for code in dict.fromkeys(self.custom_attributes):
             if not code.strip():
                 msg = "Setting custom_attributes names a blank: give codes, or leave it out."
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.SETTING)
             if code in names:
                 taken.setdefault(code.casefold(), code)
                 continue
@@ -211,7 +212,7 @@ class TapSettings(ConnectionSettings):
                     f"Setting custom_attributes names {code}, which differs from {other} in case "
                     "alone: most loaders take them for one column. Leave it out."
                 )
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.SETTING)
             taken[code.casefold()] = code
 
     @property
@@ -233,10 +234,10 @@ class TapSettings(ConnectionSettings):
                 datetime.fromisoformat(self.start_date)
         except ValueError as error:
             msg = "Setting start_date is not a date: give it as 2026-01-01T00:00:00Z."
-            raise SettingsError(msg) from error
+            raise SettingsError(msg, Trouble.SETTING) from error
         if self.flattening_enabled and self.flattening_max_depth is None:
             msg = "Setting flattening_max_depth is missing: give 1 for a column per field."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.SETTING)
         if any(self.event_codes) and not self.events:
             msg = "Setting event_codes names no event: give codes, or leave it out."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.SETTING)

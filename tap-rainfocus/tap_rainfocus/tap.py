@@ -19,6 +19,7 @@ from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.settings.sources import read_json_object
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from rainfocus_client.singer.stream_maps import mapped_streams
+from rainfocus_client.troubles import Trouble, with_code
 from singer_sdk import Tap
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -107,7 +108,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         self._check_selection()
         if not self._selected:
             msg = "No stream is selected: select some in the catalog, or run without one."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.NOTHING_SELECTED)
         self._check_lookback()
         others = keep_bookmarks_of(self.source, self.state) if self._asking else []
         for name in others:
@@ -125,7 +126,8 @@ class TapRainFocus(RainFocusPlugin, Tap):
         try:
             self._sync()
         except SystemExit as stop:
-            self.logger.error("Stopped by a signal (exit code %s).", stop.code)  # noqa: TRY400
+            stopped = f"Stopped by a signal (exit code {stop.code})."
+            self.logger.error("%s", with_code(stopped, Trouble.SIGNAL))  # noqa: TRY400
             raise
 
     def _sync(self) -> None:
@@ -253,7 +255,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
         asked = sum(len(stream.contexts) for stream in self._asking)
         if len(self._denied) == asked and self._asking == self._selected:
             msg = f"Every selected stream is refused. {denial}"
-            raise EndpointDeniedError(msg) from denial
+            raise EndpointDeniedError(msg, Trouble.ENDPOINT_DENIED) from denial
         self.logger.warning("Stream %s is skipped. %s", what, denial)
 
     def warn_once(self, message: str) -> None:
@@ -297,7 +299,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
                     f"Stream {events.name} is selected, but setting inbox_url is missing: "
                     "set it, or deselect the stream."
                 )
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.NO_INBOX)
             # Meltano selects everything unless told otherwise: nobody asked for this one.
             events.selected = False
             self.logger.info("Stream %s is left out: inbox_url is not set.", events.name)
@@ -316,7 +318,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
                 "Setting lookback is set, but no selected stream asks RainFocus for changes: "
                 "select one that is read incrementally, such as attendees, or set it to 0."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.SETTING)
 
 
 def _check_names(setting: str, patterns: Iterable[str], streams: Sequence[str]) -> None:
@@ -327,7 +329,7 @@ def _check_names(setting: str, patterns: Iterable[str], streams: Sequence[str]) 
     """
     if unknown := sorted(name for name in patterns if not fnmatch.filter(streams, name)):
         msg = f"Setting {setting} names {', '.join(unknown)}: the streams are {', '.join(streams)}."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.UNKNOWN_STREAM)
 
 
 def _bytes(file: t.IO[str]) -> bytes:
@@ -344,4 +346,4 @@ def _read_catalog(content: bytes) -> Catalog:
     except (AttributeError, KeyError, TypeError, ValueError):
         pass
     msg = "--catalog is not a Singer catalog: make one with --discover."
-    raise SettingsError(msg)
+    raise SettingsError(msg, Trouble.CATALOG)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import orjson
 from rainfocus_client.errors import FileError
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.schema.export import NAMESPACES, TENANT_ID, documents
 
@@ -61,7 +62,7 @@ def xdm(tenant_id: str, identity: str, output: Path | None) -> None:
             (output / f"{name}.json").write_bytes(_json(document))
     except OSError as error:
         msg = f"Folder {output} cannot be written ({error.strerror}): name another in --output."
-        raise FileError(msg) from error
+        raise FileError(msg, Trouble.FILE) from error
 
 
 def _json(document: JSONSchema) -> bytes:

@@ -27,7 +27,10 @@ def main() -> t.NoReturn:
     """Run the target, or `forget`, and leave the process."""
     if sys.argv[1:2] == ["forget"]:
         name = f"{TargetRainFocusAttendees.name} forget"
-        run_plugin(TargetRainFocusAttendees, partial(forget, sys.argv[2:], prog_name=name))
+        run_plugin(
+            TargetRainFocusAttendees,
+            partial(forget, sys.argv[2:], prog_name=name, standalone_mode=False),
+        )
     try:
         run_plugin(TargetRainFocusAttendees)
     except SystemExit as ended:

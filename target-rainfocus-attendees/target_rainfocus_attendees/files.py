@@ -9,6 +9,7 @@ import typing as t
 from contextlib import contextmanager, suppress
 
 from rainfocus_client.errors import FileError, SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ def check_writable(files: Mapping[str, Path]) -> None:
     for name, path in files.items():
         if path.is_dir() or not _is_writable(path if path.exists() else path.parent):
             msg = f"Setting {name} names no file that can be written: check that its folder exists."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.OUTPUT_FILE)
 
 
 def check_distinct(files: Mapping[str, Path]) -> None:
@@ -46,7 +47,7 @@ def check_distinct(files: Mapping[str, Path]) -> None:
         other = names.setdefault(path.resolve(), name)
         if other != name:
             msg = f"Settings {other} and {name} name the same file: give each its own."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.OUTPUT_FILE)
 
 
 def named_by(files: Mapping[str, Path], file: t.IO[str]) -> str | None:
@@ -124,7 +125,7 @@ def writing(what: str, setting: str) -> Iterator[None]:
         yield
     except OSError as error:
         msg = f"The {what} cannot be written ({error.strerror}): check {setting}."
-        raise FileError(msg) from error
+        raise FileError(msg, Trouble.FILE) from error
 
 
 def _is_writable(path: Path) -> bool:

@@ -13,6 +13,7 @@ from rainfocus_client.persons.options import WITH_WORDS, person_options
 from rainfocus_client.persons.person import Person
 from rainfocus_client.persons.texts import counted
 from rainfocus_client.singer.plugin import SIGNALS
+from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import writing
@@ -92,7 +93,7 @@ def forget(config: GivenSettings | None, email: str | None, attendee_id: str | N
     settings = target.settings
     if not any(getattr(settings, name) for name in PLACES):
         msg = f"None of {', '.join(PLACES)} is set: there is no place to look into."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.SETTING)
     person = Person(email, attendee_id, _id_columns(settings), entity_id)
     looked: list[_Looked] = []
     try:
@@ -103,7 +104,7 @@ def forget(config: GivenSettings | None, email: str | None, attendee_id: str | N
         raise
     if not (removed := _told(looked)):
         msg = f"Nothing is kept of this person in {', '.join(place for place, *_ in looked)}."
-        raise DataError(msg)
+        raise DataError(msg, Trouble.NOTHING_KEPT)
     click.echo(f"Removed {removed}.")
 
 
@@ -137,7 +138,7 @@ def _forget_in_ledger(settings: TargetSettings, url: str, person: Person) -> _Lo
     for name in ("org_id", "event_code"):
         if not getattr(settings, name):
             msg = f"Setting {name} is missing: the ledger knows people by organisation and event."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.SETTING)
     with closing(Ledger.from_settings(settings, url, may_be_new=False)) as ledger:
         removed = ledger.forget(person.hashes)
         place = "the ledger" if ledger.is_there else f"the ledger {MISSING}"

@@ -5,8 +5,12 @@ from __future__ import annotations
 import typing as t
 from enum import StrEnum
 
+from rainfocus_client.troubles import with_code
+
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rainfocus_client.troubles import Trouble
 
     from target_rainfocus_attendees.mapping.profiles import Profile
 
@@ -41,6 +45,17 @@ class Outcome(StrEnum):
     UNFINISHED = "unfinished"
 
 
+class Reason(t.NamedTuple):
+    """Why a record is not sent, or not stored; the text holds no value of it."""
+
+    text: str
+    trouble: Trouble
+
+    def __str__(self) -> str:
+        """The text with its code."""
+        return with_code(self.text.rstrip("."), self.trouble)
+
+
 class Receipt(t.NamedTuple):
     """What sending one profile came to.
 
@@ -57,7 +72,7 @@ class Receipt(t.NamedTuple):
     """
 
     outcome: Outcome
-    reason: str = ""
+    reason: Reason | None = None
     failure: Exception | None = None
     attempts: int = 0
     status: int | None = None
@@ -79,7 +94,7 @@ class Withdrawal(t.NamedTuple):
     """Somebody who is not to be sent any more, of whom profiles may wait, and why."""
 
     identity: str
-    reason: str
+    reason: Reason
 
 
 class Underway(t.NamedTuple):

@@ -9,6 +9,7 @@ import typing as t
 from contextlib import ExitStack, suppress
 
 from rainfocus_client.errors import DataError, RainFocusError
+from rainfocus_client.troubles import Trouble, with_code
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.delivery.blame import CHECK_EVENT, EventCheck
@@ -18,7 +19,7 @@ from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.deletions import is_deleted
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
-from target_rainfocus_attendees.models import Item, Outcome, Withdrawal
+from target_rainfocus_attendees.models import Item, Outcome, Reason, Withdrawal
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.replays import Replays
@@ -41,6 +42,10 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.settings import TargetSettings
 
 SECONDS_BETWEEN_REPORTS = 10.0
+
+DELETED = Reason("deleted upstream", Trouble.DELETED)
+NO_CONSENT = Reason("no consent", Trouble.NO_CONSENT)
+MAPPED_AWAY = Reason("dropped by a stream map", Trouble.MAPPED_AWAY)
 
 NEVER_FOUND = "No record of stream %s has %s, which a setting names: is the name right?"
 
@@ -88,10 +93,7 @@ class Run:
         self._checkpoints = Checkpoints()
         self._summary = Summary(settings.event_code, dry_run=self._dry_run)
         rejects = settings.files.get("rejects_path")
-        origin = {
-            "_reject_org_id": settings.org_id,
-            "_reject_event_code": settings.event_code,
-        }
+        origin = {"_reject_org_id": settings.org_id, "_reject_event_code": settings.event_code}
         self._rejects = Rejects(rejects, origin) if rejects else None
         self._replays = Replays(origin, logger, elsewhere=settings.replay_elsewhere)
         self._report = report
@@ -140,7 +142,7 @@ class Run:
         """
         is_done = self.end(failure)
         if failure is None and (nothing := self.streams.failure()):
-            raise NothingLoadedError(nothing)
+            raise NothingLoadedError(nothing, Trouble.NOTHING_LOADED)
         return is_done
 
     def expect_own_rejects(self) -> None:
@@ -162,7 +164,7 @@ class Run:
     def filter(self, stream: str) -> None:
         """Take a record that a stream map filters out."""
         self._summary.read(stream)
-        self._summary.filtered(stream, "dropped by a stream map")
+        self._summary.refused(stream, Outcome.FILTERED, MAPPED_AWAY)
         self._progress()
 
     def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
@@ -181,15 +183,15 @@ class Run:
         number = self._checkpoints.record()
         self._summary.read(source.stream)
         if is_deleted(source.record["record"]):
-            self._leave_out(number, record, reader, source, "deleted upstream")
+            self._leave_out(number, record, reader, source, DELETED)
         elif not reader.may_send(record):
-            self._leave_out(number, record, reader, source, "no consent")
+            self._leave_out(number, record, reader, source, NO_CONSENT)
         else:
             try:
                 profile = reader.read(record)
             except InvalidProfileError as error:
-                self._summary.refused(source.stream, Outcome.INVALID, str(error))
-                self._put_away(number, source, str(error), error.field)
+                self._summary.refused(source.stream, Outcome.INVALID, error.reason)
+                self._put_away(number, source, error.reason, error.field)
             else:
                 if profile.dropped:
                     self._summary.dropped(profile.dropped)
@@ -204,13 +206,13 @@ class Run:
         record: Mapping[str, t.Any],
         reader: ProfileReader,
         source: Source,
-        reason: str,
+        reason: Reason,
     ) -> None:
-        self._summary.filtered(source.stream, reason)
+        self._summary.refused(source.stream, Outcome.FILTERED, reason)
         self._checkpoints.settled([number])
         if identity := reader.identity(record):
-            later = f"{reason}, as a later record says"
-            self._dispatcher.withdraw(Withdrawal(identity, later))
+            later = f"{reason.text}, as a later record says"
+            self._dispatcher.withdraw(Withdrawal(identity, reason._replace(text=later)))
 
     def state(self, state: State) -> None:
         """Take a state that stands behind all records taken so far."""
@@ -264,8 +266,8 @@ class Run:
             self._tell_not_stored()
             return True
         if isinstance(failure, SystemExit):
-            stopped = "Stopped by a signal (exit code %s). %s"
-            self._logger.error(stopped, failure.code, self._progress_text())
+            stopped = f"Stopped by a signal (exit code {failure.code}). {self._progress_text()}"
+            self._logger.error("%s", with_code(stopped, Trouble.SIGNAL))
         elif isinstance(failure, RainFocusError):
             failure.add_note(self._progress_text())
         return False
@@ -294,7 +296,7 @@ class Run:
             return
         if not self._rejects or not self._summary.succeeded:
             blame = f"{CHECK_EVENT} " if self._summary.all_sent_rejected else ""
-            raise NotStoredError(blame + self._not_stored_text())
+            raise NotStoredError(blame + self._not_stored_text(), Trouble.NOT_STORED)
         for reason in self._summary.reasons(Outcome.INVALID, Outcome.REJECTED):
             self._logger.warning("%s", reason)
         self._logger.warning("%s", self._not_stored_text())
@@ -360,12 +362,13 @@ class Run:
                 self._summary.dropped(delivered.dropped)
             if delivered.outcome is Outcome.REJECTED:
                 (item,) = delivered.items
-                reason = delivered.receipt.reason
+                reason = t.cast("Reason", delivered.receipt.reason)
                 self._summary.refused(item.source.stream, Outcome.REJECTED, reason)
                 self._event_check.hold(delivered)
             elif delivered.outcome is Outcome.FILTERED:
+                reason = t.cast("Reason", delivered.receipt.reason)
                 for item in delivered.items:
-                    self._summary.filtered(item.source.stream, delivered.receipt.reason)
+                    self._summary.refused(item.source.stream, Outcome.FILTERED, reason)
                 self._checkpoints.settled([item.number for item in delivered.items])
             elif delivered.items:
                 self._summary.sent(
@@ -382,25 +385,25 @@ class Run:
             (item,) = delivered.items
             receipt = delivered.receipt
             code = receipt.code or (f"HTTP {receipt.status}" if receipt.status else "no answer")
-            self._put_away(item.number, item.source, receipt.reason, code)
+            self._put_away(item.number, item.source, t.cast("Reason", receipt.reason), code)
 
-    def _put_away(self, number: int, source: Source, reason: str, code: str) -> None:
+    def _put_away(self, number: int, source: Source, reason: Reason, code: str) -> None:
         if self._rejects:
             # No state goes out before the rejects are on the disk (_checkpoint).
-            self._rejects.add(source, reason, code)
+            self._rejects.add(source, str(reason), code)
             self._checkpoints.settled([number])
         else:
             self._checkpoints.lost([number])
 
     def _check(self) -> None:
         if self._event_check.failed:
-            raise DataError(CHECK_EVENT)
+            raise DataError(CHECK_EVENT, Trouble.EVENT_CODE)
         if self._max_rejects is not None and self._summary.not_stored > self._max_rejects:
             # What is still on its way is put away like the others.
             self._event_check.acquit()
             self._put_refused_away()
             msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
-            raise DataError(msg)
+            raise DataError(msg, Trouble.TOO_MANY_REJECTS)
 
     def _checkpoint(self) -> None:
         if self._rejects:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.declarations import ConnectionSettings
+from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import check_distinct, check_writable
@@ -142,10 +143,7 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
             "event_in": {"type": "string", "enum": ["query", "body", "header", "none"]},
             "event_parameter": {"type": "string", "minLength": 1},
             "wrapper": {"type": "string", "minLength": 1},
-            "names": {
-                "type": "object",
-                "additionalProperties": {"type": "string", "minLength": 1},
-            },
+            "names": {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}},
             "codes": {
                 "type": "object",
                 "additionalProperties": {
@@ -260,23 +258,23 @@ class TargetSettings(ConnectionSettings):
                     f"Setting field_map names {name}, which is not the identity: "
                     f"set identity {name}, or use extra_fields."
                 )
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.CONFLICT)
         known = {spelling(name): name for name in (*sent, HASHED_EMAIL)}
         for name in self.extra_fields:
             if field := known.get(spelling(name)):
                 msg = (
                     f"Setting extra_fields names {name}, which is the field {field}: use field_map."
                 )
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.CONFLICT)
         if self.identity not in {EMAIL, HASHED_EMAIL} and not self.streams:
             msg = (
                 f"Setting identity is {self.identity} and streams is not set: name the streams "
                 "of people, for other streams may have such a column, too."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.CONFLICT)
         if self.dry_run_path and not self.dry_run:
             msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.CONFLICT)
         ledger = None
         if self.ledger_url:
             # SQLAlchemy takes longer to import than the rest of the target.

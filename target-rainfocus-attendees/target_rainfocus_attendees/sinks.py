@@ -7,6 +7,7 @@ import typing as t
 from itertools import chain
 
 from rainfocus_client.errors import DataError, SettingsError
+from rainfocus_client.troubles import Trouble
 from singer_sdk import RecordSink
 from singer_sdk.mapper import RemoveRecordTransform
 from typing_extensions import override
@@ -70,7 +71,7 @@ class AttendeeSink(RecordSink):
     def process_record(self, record: Message, context: Message) -> None:
         if missing := [key for key in self.key_properties if key not in record]:
             msg = f"A record of stream {self.stream_name} lacks its key {', '.join(missing)}."
-            raise MissingKeyError(msg)
+            raise MissingKeyError(msg, Trouble.NO_KEY)
         self.record_counter_metric.increment()
         if self._reader:
             self._run.record(record, self._reader, context["source"])
@@ -135,7 +136,8 @@ class AttendeeSink(RecordSink):
     def _missing(self, schema: Message, setting: str, dotted: str) -> SettingsError:
         return SettingsError(
             f"Stream {self.stream_name} has no column {dotted}, which {setting} names: correct "
-            f"it, or leave the stream out with setting streams. {_columns_text(schema)}"
+            f"it, or leave the stream out with setting streams. {_columns_text(schema)}",
+            Trouble.NO_COLUMN,
         )
 
     def _leave_out(self, schema: Message) -> None:
@@ -158,13 +160,13 @@ class AttendeeSink(RecordSink):
         advice = f"{_field_map_text(schema, field)} {_columns_text(schema)}"
         if self.stream_name in streams:
             msg = f"{lack} any more, in a SCHEMA that came later: check the extractor. {advice}"
-            raise DataError(msg)
+            raise DataError(msg, Trouble.NO_SCHEMA)
         if settings.streams:
             msg = f"{lack}: take it out of setting streams, or name the field. {advice}"
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.NO_IDENTITY)
         if settings.unmapped_streams == "fail" and self.stream_name != MELTANO_TEST:
             msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip. {advice}"
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.NO_IDENTITY)
         self.logger.warning("%s: its records are skipped. %s", lack, advice)
         streams.leave_out(self.stream_name, f"{lack}. {advice}")
 

@@ -13,6 +13,7 @@ from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.settings.declarations import settings_schema
 from rainfocus_client.singer.plugin import RainFocusPlugin
 from rainfocus_client.singer.stream_maps import mapped_streams, unusable_on_a_record
+from rainfocus_client.troubles import Trouble
 from singer_sdk import Target
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import SameRecordTransform
@@ -101,7 +102,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         """
         if name := named_by(self.settings.files, file):
             msg = f"The input is the file that {name} names: give this run another one."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.OWN_FILE)
         with self.run as run:
             collect_rarely()
             if not is_regular(file):
@@ -144,7 +145,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         stream = message_dict["stream"]
         if stream not in reader.schemas:
             msg = f"A record of stream {stream} came before its schema: check the extractor."
-            raise UnknownStreamError(msg)
+            raise UnknownStreamError(msg, Trouble.NO_SCHEMA)
         context = {"source": Source(reader.schemas[stream], message_dict)}
         is_filtered = True
         for stream_map in self.mapper.stream_maps[stream]:
@@ -177,7 +178,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         # Closed by the reader, or from the start.
         except (BrokenPipeError, AttributeError) as error:
             msg = "The next command in the pipe ended early: see its messages."
-            raise FileError(msg) from error
+            raise FileError(msg, Trouble.CLOSED_PIPE) from error
         self.report.state_written()
 
     @override

@@ -30,6 +30,7 @@ from rainfocus_client.errors import (
 from rainfocus_client.report import Traffic
 from rainfocus_client.responses import endpoint_name, judge, response_code
 from rainfocus_client.retry import MAX_RETRY_AFTER, parse_retry_after, policy
+from rainfocus_client.troubles import Trouble
 
 
 def envelope(code: str, message: str = "x") -> dict[str, str]:
@@ -104,8 +105,7 @@ def test_a_refusal_never_quotes_the_reply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "name"),
-    [("attendee/search", "attendee"), ("entityDataDump/session", "session")],
+    ("call", "name"), [("attendee/search", "attendee"), ("entityDataDump/session", "session")]
 )
 def test_endpoint_name(call: str, name: str) -> None:
     assert endpoint_name(call) == name
@@ -216,23 +216,23 @@ def waits(error: RainFocusError, max_retries: int = 4) -> list[float]:
 
 
 def test_retries_are_bounded_jittered_and_capped() -> None:
-    slept = waits(RetriableError("x"), 12)
+    slept = waits(RetriableError("x", Trouble.BUSY), 12)
     assert len(slept) == 12
     assert all(0 <= wait <= 30 for wait in slept)
-    assert slept != waits(RetriableError("x"), 12)
+    assert slept != waits(RetriableError("x", Trouble.BUSY), 12)
 
 
 def test_the_server_is_given_the_time_it_asks_for() -> None:
-    assert all(wait >= 20 for wait in waits(RetriableError("x", retry_after=20)))
+    assert all(wait >= 20 for wait in waits(RetriableError("x", Trouble.BUSY, retry_after=20)))
 
 
 def test_what_does_not_pass_is_not_retried() -> None:
-    assert waits(RefusedError("x")) == []
-    assert waits(AuthenticationError("x")) == []
+    assert waits(RefusedError("x", Trouble.REFUSED)) == []
+    assert waits(AuthenticationError("x", Trouble.CREDENTIALS_REFUSED)) == []
 
 
 def test_each_retry_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    waits(RetriableError("The server sighs."), 2)
+    waits(RetriableError("The server sighs.", Trouble.BUSY), 2)
     assert len(caplog.messages) == 2
     assert caplog.messages[0].startswith("The server sighs. Trying again in ")
     assert caplog.messages[0].endswith("(attempt 2 of 3).")

@@ -10,6 +10,7 @@ from pathlib import Path
 import truststore
 
 from rainfocus_client.errors import NotConnectedError, RainFocusError, SettingsError
+from rainfocus_client.troubles import Trouble
 
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables of requests and curl, for a file or a folder; the first that is set counts alone."""
@@ -44,7 +45,7 @@ def tls_context() -> ssl.SSLContext:
         return ssl.create_default_context(cafile=named.file, capath=named.folders)
     except OSError as error:
         msg = f"The CA certificates cannot be read: check {named.variables}."
-        raise SettingsError(msg) from error
+        raise SettingsError(msg, Trouble.CA_CERTIFICATES) from error
 
 
 def tls_failure(host: str, error: BaseException) -> RainFocusError | None:
@@ -58,17 +59,20 @@ def tls_failure(host: str, error: BaseException) -> RainFocusError | None:
     if cause is None:
         return None
     if isinstance(cause, HUNG_UP):
-        return NotConnectedError(f"{host} hung up while TLS was agreed on: check api_url.")
+        return NotConnectedError(
+            f"{host} hung up while TLS was agreed on: check api_url.", Trouble.TLS
+        )
     if isinstance(cause, ssl.SSLCertVerificationError):
         named = _named()
         where = f"are not in what {named.variables} names" if named else "are not the system's"
         return SettingsError(
             f"TLS certificate verification failed at {host} ({cause.verify_message}): check "
             f"api_url, and whether the CA certificates of your network {where}."
-            + ("" if named else f" {FILE} can name a file of them.")
+            + ("" if named else f" {FILE} can name a file of them."),
+            Trouble.CERTIFICATE,
         )
     reason = f" ({cause.reason})" if cause.reason else ""
-    return SettingsError(f"No TLS with {host}{reason}: check api_url and token_url.")
+    return SettingsError(f"No TLS with {host}{reason}: check api_url and token_url.", Trouble.TLS)
 
 
 def _cause(error: BaseException) -> ssl.SSLError | None:

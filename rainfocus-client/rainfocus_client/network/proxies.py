@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from requests.utils import get_environ_proxies, select_proxy
 
 from rainfocus_client.errors import NotConnectedError, SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from rainfocus_client.errors import RainFocusError
@@ -36,16 +37,22 @@ class Proxy:
         answered = f"The proxy that {self.source} names answered with HTTP {status}"
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return SettingsError(
-                f"{answered}: give it user name and password, as http://user:password@host:port."
+                f"{answered}: give it user name and password, as http://user:password@host:port.",
+                Trouble.PROXY_CREDENTIALS,
             )
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return SettingsError(f"{answered}: have {host} allowed, or name it in NO_PROXY.")
-        return NotConnectedError(f"{answered} when it should connect to {host}.")
+            return SettingsError(
+                f"{answered}: have {host} allowed, or name it in NO_PROXY.", Trouble.PROXY_FORBIDS
+            )
+        return NotConnectedError(
+            f"{answered} when it should connect to {host}.", Trouble.PROXY_UNREACHABLE
+        )
 
     def failure(self) -> RainFocusError:
         """What is to be told of a proxy that cannot be reached."""
         return NotConnectedError(
-            f"The proxy that {self.source} names cannot be reached: check it, and NO_PROXY."
+            f"The proxy that {self.source} names cannot be reached: check it, and NO_PROXY.",
+            Trouble.PROXY_UNREACHABLE,
         )
 
 
@@ -73,5 +80,5 @@ def find_proxy(url: str) -> Proxy | None:
         is_usable = False
     if not is_usable:
         msg = f"{source} names no HTTP proxy: give it as http://host:port."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.PROXY)
     return Proxy(proxy, source)

@@ -8,6 +8,7 @@ import typing as t
 import jsonschema
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +36,7 @@ def check_settings(settings: Mapping[str, t.Any], schema: JSONSchema, env_prefix
         if isinstance(value, str) and value and not value.strip()
     }
     if faults:
-        raise SettingsError("; ".join(sorted(faults)) + ".")
+        raise SettingsError("; ".join(sorted(faults)) + ".", Trouble.SETTING)
 
 
 def _fault(error: jsonschema.ValidationError, env_prefix: str) -> str:
@@ -83,7 +84,7 @@ def unknown_settings(settings: Iterable[str], schema: JSONSchema) -> list[str]:
     for name in unknown:
         if meant := _meant(name, schema):
             msg = f"Setting {name} is not known: is {meant} meant?"
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.UNKNOWN_SETTING)
     return unknown
 
 
@@ -116,7 +117,7 @@ def unknown_variables(variables: Iterable[str], schema: JSONSchema, env_prefix: 
         meant = None if name.startswith(objects) else _meant(name, schema)
         if meant:
             msg = f"Variable {variable} sets nothing: is {env_prefix}{meant.upper()} meant?"
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.UNKNOWN_SETTING)
         unknown.append(variable)
     return unknown
 

@@ -12,6 +12,7 @@ from dotenv import find_dotenv, load_dotenv
 from dotenv.variables import parse_variables
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ def read_json_object(what: str, text: str | bytes) -> dict[str, t.Any]:
         value = None
     if not isinstance(value, dict):
         msg = f"{what} is not one JSON object: check the file."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.CONFIG_FILE)
     return value
 
 
@@ -52,7 +53,7 @@ def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
             text = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             msg = f"Config file {path} cannot be read: check that it is there, and a text file."
-            raise SettingsError(msg) from error
+            raise SettingsError(msg, Trouble.CONFIG_FILE) from error
         settings |= read_json_object(f"Config file {path}", text)
     return settings
 
@@ -68,7 +69,7 @@ def environment_settings(schema: JSONSchema, prefix: str) -> dict[str, t.Any]:
         load_dotenv(path)
     except (OSError, UnicodeDecodeError) as error:
         msg = f"File {path} cannot be read: check that it is a text file in UTF-8."
-        raise SettingsError(msg) from error
+        raise SettingsError(msg, Trouble.CONFIG_FILE) from error
     return settings_from_environment(schema, prefix, os.environ)
 
 

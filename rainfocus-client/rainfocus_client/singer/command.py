@@ -13,6 +13,7 @@ from rainfocus_client.command import run_command
 from rainfocus_client.errors import FileError, SettingsError
 from rainfocus_client.report import RunReport
 from rainfocus_client.singer.stream_maps import unusable
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,7 @@ if t.TYPE_CHECKING:
 
 
 def run_plugin(
-    plugin: type[RainFocusPlugin],
-    other: Callable[[], object] | None = None,
+    plugin: type[RainFocusPlugin], other: Callable[[], object] | None = None
 ) -> t.NoReturn:
     """Run the command line of a tap or target, or another of its commands; leave the process."""
     report = RunReport(plugin.name, plugin.plugin_version)
@@ -32,12 +32,12 @@ def run_plugin(
         cli = plugin.cli  # sets the log up
         if wrong:
             msg = f"{wrong[0]} is not a level: give debug, info, warning or error."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.LOG_LEVEL)
         if sys.stdout is None:
             msg = "Standard output is closed: there is nowhere to write to."
-            raise FileError(msg)
+            raise FileError(msg, Trouble.NO_OUTPUT)
         try:
-            other() if other else cli(obj=report)
+            other() if other else cli(obj=report, standalone_mode=False)
         except (MapExpressionError, StreamMapConfigError) as error:
             raise unusable() from error
 

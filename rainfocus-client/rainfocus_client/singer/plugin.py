@@ -23,6 +23,7 @@ from rainfocus_client.settings.preparation import (
     complete_settings,
 )
 from rainfocus_client.settings.sources import environment_settings, read_config_files
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,7 +123,7 @@ class RainFocusPlugin(PluginBase):
         for name, path in plugin.settings.files.items():
             if given and any(path.exists() and path.samefile(config) for config in given.paths):
                 msg = f"Setting {name} names the config file: give the run another one to write."
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.OUTPUT_FILE)
         return plugin
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,8 @@ def mapped_streams(config: Mapping[str, t.Any]) -> set[str]:
 def unusable() -> SettingsError:
     """A stream map is wrong whatever the records are."""
     return SettingsError(
-        "A stream map cannot be used: check the names and expressions in stream_maps."
+        "A stream map cannot be used: check the names and expressions in stream_maps.",
+        Trouble.STREAM_MAP,
     )
 
 
@@ -35,5 +37,6 @@ def unusable_on_a_record(stream: str, error: Exception) -> SettingsError:
     """An expression of a stream map fails on a record, of which nothing is shown."""
     return SettingsError(
         f"A stream map of stream {stream} cannot be used on a record "
-        f"({type(error).__name__}): check its expressions in stream_maps."
+        f"({type(error).__name__}): check its expressions in stream_maps.",
+        Trouble.STREAM_MAP,
     )

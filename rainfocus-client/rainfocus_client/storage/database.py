@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import tenacity
 
 from rainfocus_client.errors import SettingsError, StorageCause, StorageError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ class Database:
             self.kind = parsed.get_backend_name()
             if self.kind == "sqlite" and _is_in_memory(parsed):
                 msg = f"Setting {name}_url names no file: give it as sqlite:///{name}.db."
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.DATABASE_URL)
             self._file = _file(parsed)
             self._opened: os.stat_result | None = None
             self._engine = _engine(parsed, self._file, read_only=read_only)
@@ -124,7 +125,7 @@ class Database:
             if is_missing and scheme in _WITHOUT_DRIVER:
                 instead = "postgresql+psycopg://"
                 msg = f"Setting {name}_url begins with {scheme}://: write {instead} there."
-                raise SettingsError(msg) from None
+                raise SettingsError(msg, Trouble.DATABASE_URL) from None
             raise self._unusable(error) from None
 
     @property
@@ -330,7 +331,7 @@ class Database:
                         mended = True
         except PermissionError:
             msg = f"Others may open {file}: have its owner run chmod o= on it ({self._name}_url)."
-            raise SettingsError(msg) from None
+            raise SettingsError(msg, Trouble.OPEN_TO_OTHERS) from None
         if mended:
             LOGGER.warning("Others could open %s: they no longer can.", file)
 
@@ -371,7 +372,8 @@ class Database:
         return SettingsError(
             f"Setting {self._name}_url cannot be used ({_kind(error)}): give a SQLAlchemy URL such "
             f"as sqlite:///{self._name}.db, check that it can be written and its disk has room, "
-            "and install the driver it names (for PostgreSQL the extra postgres)."
+            "and install the driver it names (for PostgreSQL the extra postgres).",
+            Trouble.DATABASE_URL,
         )
 
 

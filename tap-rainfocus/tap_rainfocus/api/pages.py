@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from itertools import chain
 
 from rainfocus_client.errors import BusyError, DataError, SettingsError
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.schema.values import read_integer, read_moment, rfc3339
 
@@ -74,7 +75,7 @@ class Page:
                 f"RainFocus answered {call} without a list of records: "
                 "name its key in the setting endpoints (records_key)."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.NO_RECORDS_KEY)
         cursor = _cursor(call, body)
         total = _total(body)
         if not records and (cursor or total):
@@ -82,7 +83,7 @@ class Page:
                 f"RainFocus answered {call} with an empty page before the end, a sign of "
                 "throttling: try again later, or set requests_per_second."
             )
-            raise BusyError(msg)
+            raise BusyError(msg, Trouble.EMPTY_PAGE)
         return cls(records, cursor, _clock(body, headers), total, _event(body))
 
 
@@ -129,7 +130,7 @@ def _cursor(call: str, body: Mapping[str, t.Any]) -> Cursor | None:
         if value := body.get(name):
             if not isinstance(value, str | int):
                 msg = f"RainFocus answered {call} with a {name} that is neither text nor number."
-                raise DataError(msg)
+                raise DataError(msg, Trouble.PAGES)
             return Cursor(name, str(value))
     return None
 

@@ -11,6 +11,7 @@ from rainfocus_client.errors import BusyError, DataError, RetriableError, TokenR
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.responses import judge
 from rainfocus_client.retry import policy
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.api.pages import Page, UncertainEndError
 
@@ -66,13 +67,13 @@ class Downloader:
                 msg = (
                     f"RainFocus answers {call} with page 1 again: it does not heed its own cursor."
                 )
-                raise DataError(msg)
+                raise DataError(msg, Trouble.PAGES)
             before = content if may_repeat else None
             asked = cursor
             if page.cursor:
                 if page.cursor in cursors and not may_repeat:
                     msg = f"RainFocus answers {call} with cursors that go round in circles."
-                    raise DataError(msg)
+                    raise DataError(msg, Trouble.PAGES)
                 cursors.add(page.cursor)
             yield page
             received += len(page.records)
@@ -83,12 +84,7 @@ class Downloader:
             del page  # while the next one comes it would be one too many
 
     def _page(
-        self,
-        call: str,
-        params: Params,
-        cursor: Cursor | None,
-        records_key: str,
-        turns: Turns,
+        self, call: str, params: Params, cursor: Cursor | None, records_key: str, turns: Turns
     ) -> Page:
         asked = {**params, cursor.name: cursor.value} if cursor else params
 
@@ -105,7 +101,7 @@ class Downloader:
                         f"RainFocus answered {call} with an empty last page: the end, or "
                         "throttling."
                     )
-                    raise UncertainEndError(msg)
+                    raise UncertainEndError(msg, Trouble.EMPTY_PAGE)
                 return page
 
         def pause(state: tenacity.RetryCallState) -> None:
@@ -128,7 +124,7 @@ def _content(page: Page) -> object:
 def _check_total(call: str, received: int, page: Page) -> None:
     if received < page.total:
         msg = f"RainFocus answered {call} with {received} of {page.total} records."
-        raise UncertainEndError(msg)
+        raise UncertainEndError(msg, Trouble.EMPTY_PAGE)
 
 
 def _read(call: str, answer: Answer, records_key: str) -> Page:
@@ -136,6 +132,6 @@ def _read(call: str, answer: Answer, records_key: str) -> Page:
         body = judge(call, answer.status, parse_body(answer.content), answer.headers)
     except RetriableError as later:
         if answer.status in BUSY:
-            raise BusyError(str(later), later.retry_after) from None
+            raise BusyError(str(later), later.trouble, later.retry_after) from None
         raise
     return Page.from_reply(call, body, answer.headers, records_key)

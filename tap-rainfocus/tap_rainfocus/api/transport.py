@@ -9,6 +9,7 @@ import requests
 import urllib3
 from rainfocus_client.errors import UnreachableError
 from rainfocus_client.network.certificates import tls_context, tls_failure
+from rainfocus_client.troubles import Trouble
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 
@@ -56,11 +57,12 @@ def failure(host: str, proxy: Proxy | None, error: Exception, timeout: float) ->
         return proxy.refusal(host, int(refused[1])) if refused else proxy.failure()
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return UnreachableError(
-            f"{host} did not answer within {timeout:g} s: check request_timeout."
+            f"{host} did not answer within {timeout:g} s: check request_timeout.", Trouble.TIMEOUT
         )
     return UnreachableError(
         f"The connection to {host} could not be made, or broke: "
-        "check api_url, environment and the network."
+        "check api_url, environment and the network.",
+        Trouble.UNREACHABLE,
     )
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 import sqlalchemy as sa
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.storage.database import Database
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox.models import CONFLICT, FORGOTTEN, InboxRow, Kept, Message, Unreadable
 from tap_rainfocus.inbox.tables import IDENTITY, ROWS, SEQUENCE, TABLES
@@ -61,11 +62,7 @@ KIND = sa.case(
 
 _READ = (
     sa.select(
-        ROWS.c.sequence,
-        ROWS.c.received_at,
-        ROWS.c.flow_id,
-        ROWS.c.transmission_id,
-        ROWS.c.payload,
+        ROWS.c.sequence, ROWS.c.received_at, ROWS.c.flow_id, ROWS.c.transmission_id, ROWS.c.payload
     )
     .where(ROWS.c.sequence > sa.bindparam("after"), ROWS.c.readable)
     .order_by(ROWS.c.sequence)
@@ -105,18 +102,18 @@ class Inbox:
         self._database = Database("inbox", url)
         if self._database.kind not in KINDS:
             msg = "Setting inbox_url names neither a file of SQLite nor a PostgreSQL database."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.DATABASE_URL)
         if not may_be_new and not self._database.is_there:
-            raise SettingsError(_NONE)
+            raise SettingsError(_NONE, Trouble.NO_INBOX)
         if self._database.kind == "postgresql" and self._database.encoding() != "UTF8":
             self.close()
             msg = "The database of inbox_url is not in UTF8: make one that is."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.DATABASE_URL)
         if may_be_new:
             self._database.create(TABLES)
         elif not (self._database.has(ROWS) and self._database.has(SEQUENCE)):
             self.close()
-            raise SettingsError(_NONE)
+            raise SettingsError(_NONE, Trouble.NO_INBOX)
 
     def append(self, messages: list[Message]) -> list[Kept]:
         """Keep the messages, in one transaction that is on disk on return.

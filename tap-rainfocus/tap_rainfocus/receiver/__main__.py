@@ -9,6 +9,7 @@ import typing as t
 
 from rainfocus_client.command import run_command
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 LOGGER = logging.getLogger("rainfocus-receiver")
 
@@ -27,8 +28,8 @@ def _command() -> None:
         cli = importlib.import_module("tap_rainfocus.receiver.cli").cli
     except ModuleNotFoundError as error:
         msg = f"{error.name} is not installed: install tap-rainfocus[receiver]."
-        raise SettingsError(msg) from error
-    cli(prog_name="rainfocus-receiver")
+        raise SettingsError(msg, Trouble.NOT_INSTALLED) from error
+    cli(prog_name="rainfocus-receiver", standalone_mode=False)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from rainfocus_client.errors import (
     RetriableError,
     SettingsError,
 )
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.receiver.settings import PREFIX
 
@@ -50,7 +51,7 @@ class EndedError(RainFocusError):
 
     def __init__(self, message: str, exit_code: int) -> None:
         """Say why, and what it ended with: less than 0 is a signal, as `Popen` has it."""
-        super().__init__(message)
+        super().__init__(message, Trouble.RECEIVER_ENDED)
         self.exit_code = 128 - exit_code if exit_code < 0 else exit_code or ExitCode.UNEXPECTED
 
 
@@ -101,7 +102,7 @@ def start(folder: Path, wait: int, fingerprint: str, options: list[str]) -> str:
             running = _answer(pid_file, log, until, lambda: _lock(pid_file))
             if running and running.fingerprint != fingerprint:
                 msg = "The receiver runs already, with other settings: stop it, then start it."
-                raise SettingsError(msg)
+                raise SettingsError(msg, Trouble.RUNS_ALREADY)
             if running:
                 return f"The receiver runs already on http://{running.address}. Its log is {path}."
         os.ftruncate(pid_file, 0)
@@ -133,7 +134,7 @@ def stop(folder: Path, wait: int) -> str:
                     os.kill(stopped, signal.SIGTERM)
         else:
             msg = f"The receiver still runs after {wait} seconds: allow more with --wait."
-            raise RetriableError(msg)
+            raise RetriableError(msg, Trouble.RECEIVER_ENDED)
         _pid_path(folder).unlink()
     return "The receiver has stopped." if stopped else "No receiver runs."
 
@@ -186,7 +187,7 @@ def _answer(
     said = log.last_words()
     hint = f"It said last: {said}" if said else "Allow more with --wait."
     msg = f"The receiver does not answer in time. {hint}"
-    raise RetriableError(msg)
+    raise RetriableError(msg, Trouble.RECEIVER_ENDED)
 
 
 def _is_ready(address: str, until: float) -> bool:
@@ -216,14 +217,14 @@ def _alone(folder: Path, until: float) -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"Cannot make the folder {folder}: {error.strerror}. Set {PREFIX}FOLDER or --folder."
-        raise FileError(msg) from error
+        raise FileError(msg, Trouble.FILE) from error
     with _opened(folder, os.O_RDONLY) as door:
         for _ in _ticks(until):
             if _lock(door):
                 break
         else:
             msg = f"Another start or stop is under way in {folder}: try again."
-            raise RetriableError(msg)
+            raise RetriableError(msg, Trouble.RUNS_ALREADY)
         with _opened(_pid_path(folder), FILE) as pid_file:
             yield pid_file
 

@@ -34,7 +34,7 @@ ROW_SIZE = 6 << 10
 one of the index."""
 
 
-class NoRoomError(RainFocusError):
+class NoRoomError(Exception):
     """More is waiting than may be held in memory."""
 
 

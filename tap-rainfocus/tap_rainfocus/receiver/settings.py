@@ -16,6 +16,7 @@ from rainfocus_client.redaction import Redactor, protect_logs
 from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.preparation import check_variables
 from rainfocus_client.settings.sources import environment_settings, with_defaults
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,26 +120,26 @@ def _found(schema: JSONSchema, given: Mapping[str, str | int | None]) -> dict[st
 def _check_secrets(settings: dict[str, t.Any]) -> None:
     if settings["previous_token"] and not settings["token"]:
         msg = f"Setting previous_token is of no use without token: set {PREFIX}TOKEN, too."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.CONFLICT)
     if settings["previous_token"] and not _TOKEN.fullmatch(settings["previous_token"]):
         msg = f"Setting previous_token cannot have been a token: see {PREFIX}TOKEN, or empty it."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.SETTING)
     previous = settings["previous_inlet"]
     if previous and not _INLET.fullmatch(previous):
         msg = f"Setting previous_inlet cannot have been an inlet: see {PREFIX}INLET, or empty it."
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.SETTING)
     if not _INLET.fullmatch(settings["inlet"]):
         msg = (
             f"Setting inlet is missing or too simple: set {PREFIX}INLET to a secret of at least 16 "
             "letters, digits or . _ ~ -, such as `openssl rand -hex 24` gives."
         )
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.SETTING)
     if settings["token"] and not _TOKEN.fullmatch(settings["token"]):
         msg = (
             f"Setting token cannot be used: {PREFIX}TOKEN must be at least 16 ASCII characters "
             "without blanks."
         )
-        raise SettingsError(msg)
+        raise SettingsError(msg, Trouble.SETTING)
 
 
 def _protect_logs(settings: dict[str, t.Any]) -> None:

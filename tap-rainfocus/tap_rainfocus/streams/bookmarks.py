@@ -6,6 +6,7 @@ import typing as t
 from collections import Counter
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,19 +67,19 @@ def check_state(state: State) -> None:
     except (AttributeError, KeyError, TypeError):
         if state.get("type") == "STATE":
             msg = "The state is a whole STATE message: give what is under its value."
-            raise SettingsError(msg) from None
+            raise SettingsError(msg, Trouble.STATE) from None
         msg = (
             "The state has no bookmarks, or they are of another version: give the last line that "
             "the loader printed, or run without state."
         )
-        raise SettingsError(msg) from None
+        raise SettingsError(msg, Trouble.STATE) from None
     for (stream, event), count in counts.items():
         if count > 1:
             msg = (
                 f"The state has {count} bookmarks of stream {stream} for event {event}: leave the "
                 "oldest one in it, or run without state."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.STATE)
 
 
 def keep_bookmarks_of(source: str, state: State) -> list[str]:

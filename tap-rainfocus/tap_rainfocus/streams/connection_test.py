@@ -44,4 +44,4 @@ def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
         names = ", ".join(what for what, _ in refused)
         _, first = refused[0]
         msg = f"{len(refused)} of {tried} cannot be read: {names}."
-        raise type(first)(msg)
+        raise type(first)(msg, first.trouble)

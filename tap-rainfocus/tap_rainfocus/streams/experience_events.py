@@ -7,6 +7,7 @@ import typing as t
 from contextlib import closing
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from tap_rainfocus.inbox.bookmark import Known, marked
@@ -121,7 +122,7 @@ class ExperienceEvents(TapStream):
                 f"The bookmark of stream {self.name} in the state is not a sequence: "
                 "correct it, or run without state."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.STATE)
         return value
 
     def _begin(self, inbox: Inbox, last: int) -> int:
@@ -143,7 +144,7 @@ class ExperienceEvents(TapStream):
                 f"({after:,} of {last:,}): check inbox_url, or run without state if it is "
                 "a new one."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.STATE)
         row = inbox.last_row(after)
         pruned = {"row": known.row, "mark": known.mark} if known.row else {}
         self.stream_state[_INBOX] = {"identity": identity} | (marked(row) if row else pruned)

@@ -11,12 +11,8 @@ from functools import cached_property, partial
 from itertools import chain
 
 import orjson
-from rainfocus_client.errors import (
-    EndpointDeniedError,
-    RainFocusError,
-    RefusedError,
-    SettingsError,
-)
+from rainfocus_client.errors import EndpointDeniedError, RainFocusError, RefusedError, SettingsError
+from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from tap_rainfocus.api.pages import Page, UncertainEndError
@@ -119,7 +115,7 @@ class RainFocusStream(TapStream):
                 f"--catalog has no {EVENT_CODE} in the key of stream {self.name}, since it is of "
                 "an earlier version: make a new one with --discover."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.CATALOG)
 
     @property
     def asks_for_changes(self) -> bool:
@@ -200,7 +196,7 @@ class RainFocusStream(TapStream):
                 named = f"the event code {reading.event}"
                 named = named if reading.event else "event_codes, which names none"
                 msg = f"{failure} Check {named}: is it right, may the profile use it?"
-                raise SettingsError(msg) from failure
+                raise SettingsError(msg, Trouble.EVENT_CODE) from failure
             case RainFocusError() if len(self.contexts) > 1:
                 failure.args = (f"{reading.title}: {failure}", *failure.args[1:])
                 raise failure
@@ -305,7 +301,7 @@ class RainFocusStream(TapStream):
                 f"The bookmark of stream {self.name}{of_event} in the state is not a time: "
                 "correct it, or run without state."
             )
-            raise SettingsError(msg) from error
+            raise SettingsError(msg, Trouble.STATE) from error
 
     def _record(self, raw: Record, event: str | None, clock: str | None) -> Record:
         shaped = self.shape(raw)

@@ -23,6 +23,7 @@ from rainfocus_client.errors import (
 from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, reply_text, response_code
 from rainfocus_client.retry import parse_retry_after, policy
+from rainfocus_client.troubles import Trouble
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
@@ -30,7 +31,7 @@ from target_rainfocus_attendees.delivery.auth import Authorization
 from target_rainfocus_attendees.delivery.transport import Transport
 from target_rainfocus_attendees.delivery.turns import Turns
 from target_rainfocus_attendees.mapping.columns import EMAIL
-from target_rainfocus_attendees.models import Outcome, Receipt, Underway
+from target_rainfocus_attendees.models import Outcome, Reason, Receipt, Underway
 
 if t.TYPE_CHECKING:
     from rainfocus_client.report import Traffic
@@ -156,11 +157,11 @@ class AttendeeStore:
         """
         request = _Request(self, self._call.body(fields))
         began = time.monotonic()
-        outcome, reason, failure = Outcome.STORED, "", None
+        outcome, reason, failure = Outcome.STORED, None, None
         try:
             await self._transport.persist(request.attempt, is_probe=is_probe)
         except RefusedError as error:
-            outcome, reason = Outcome.REJECTED, str(error)
+            outcome, reason = Outcome.REJECTED, Reason(str(error), error.trouble)
         except Exception as error:  # noqa: BLE001, the receipt carries it
             outcome, failure = Outcome.UNFINISHED, error
         return Receipt(
@@ -225,10 +226,14 @@ class AttendeeStore:
                 raise refusal(self._call.name, reply.status, code)
             case "retry":
                 later = "store.codes says to try again."
-                raise RetriableError(reply_text(self._call.name, reply.status, code, later))
+                raise RetriableError(
+                    reply_text(self._call.name, reply.status, code, later), Trouble.BUSY
+                )
             case "stop":
                 stop = "store.codes says to stop."
-                raise SettingsError(reply_text(self._call.name, reply.status, code, stop))
+                raise SettingsError(
+                    reply_text(self._call.name, reply.status, code, stop), Trouble.REFUSED
+                )
         if reply.is_empty and HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return
         is_api = reply.is_empty or reply.body is not None
@@ -271,7 +276,7 @@ class _Request:
             try:
                 await self._ask(headers)
             except TokenRefusedError as error:
-                raise AuthenticationError(*error.args) from error
+                raise AuthenticationError(str(error), error.trouble) from error
 
     async def _ask(self, headers: Headers) -> None:
         await self._store.turn()

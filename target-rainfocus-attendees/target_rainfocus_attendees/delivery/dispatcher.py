@@ -9,10 +9,19 @@ import typing as t
 from target_rainfocus_attendees.delivery.blame import Suspects, may_be_its_own
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
-from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Underway, Withdrawal
+from target_rainfocus_attendees.models import (
+    Delivered,
+    Outcome,
+    Reason,
+    Receipt,
+    Underway,
+    Withdrawal,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rainfocus_client.errors import RainFocusError
 
     from target_rainfocus_attendees.delivery.blame import Suspect
     from target_rainfocus_attendees.mapping.profiles import Fields
@@ -272,7 +281,8 @@ class Dispatcher:
 
     def _condemn(self, suspect: Suspect) -> None:
         identity, items, receipt, _ = suspect
-        reason = str(receipt.failure)
+        failure = t.cast("RainFocusError", receipt.failure)
+        reason = Reason(str(failure), failure.trouble)
         refused = receipt._replace(outcome=Outcome.REJECTED, reason=reason, failure=None)
         self._reject(identity, items, refused)
         self._finish(identity)

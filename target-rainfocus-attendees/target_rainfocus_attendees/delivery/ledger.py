@@ -15,6 +15,7 @@ from rainfocus_client.lenient_json import dump_json
 from rainfocus_client.persons.identities import hash_identity
 from rainfocus_client.retry import MAX_RETRY_AFTER
 from rainfocus_client.storage.database import Database
+from rainfocus_client.troubles import Trouble
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,12 +73,7 @@ class Ledger:
 
     @classmethod
     def from_settings(
-        cls,
-        settings: TargetSettings,
-        url: str,
-        *,
-        read_only: bool = False,
-        may_be_new: bool = True,
+        cls, settings: TargetSettings, url: str, *, read_only: bool = False, may_be_new: bool = True
     ) -> t.Self:
         """Open the ledger at a URL, for where and how these settings send.
 
@@ -253,7 +249,7 @@ def _forget(connection: sa.Connection, keys: list[str], lease: float) -> int:
             "A load sends this person at this moment, or was cut off while it did: try again, "
             f"in {math.ceil(lease / 60)} minutes at the latest."
         )
-        raise RetriableError(msg)
+        raise RetriableError(msg, Trouble.LOCK)
     connection.execute(sa.delete(_TABLE).where(_TABLE.c.identity.in_(list(rows))))
     return len(rows)
 

@@ -11,15 +11,11 @@ from importlib.metadata import version
 
 import aiohttp
 import tenacity
-from rainfocus_client.errors import (
-    BusyError,
-    NotConnectedError,
-    RetriableError,
-    UnreachableError,
-)
+from rainfocus_client.errors import BusyError, NotConnectedError, RetriableError, UnreachableError
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.network.certificates import tls_context, tls_failure
 from rainfocus_client.network.proxies import find_proxy
+from rainfocus_client.troubles import Trouble
 from yarl import URL
 
 from target_rainfocus_attendees import PACKAGE
@@ -245,4 +241,4 @@ def _failure(host: str, proxy: Proxy | None, error: Exception) -> RainFocusError
         "check api_url, token_url and the network."
     )
     is_sent = not isinstance(error, NEVER_CONNECTED)
-    return (UnreachableError if is_sent else NotConnectedError)(msg)
+    return (UnreachableError if is_sent else NotConnectedError)(msg, Trouble.UNREACHABLE)

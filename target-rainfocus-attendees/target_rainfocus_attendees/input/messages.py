@@ -7,6 +7,7 @@ from collections import Counter
 
 from rainfocus_client.errors import DataError
 from rainfocus_client.lenient_json import parse_json
+from rainfocus_client.troubles import Trouble
 from singer_sdk.exceptions import (
     InvalidInputLine,
     MissingKeyPropertiesError,
@@ -60,9 +61,7 @@ class MessageReader(SingerReader):
 
     @override
     def process_lines(
-        self,
-        file_input: t.IO[str] | None,
-        callbacks: Mapping[str, Callable[[Message], None]],
+        self, file_input: t.IO[str] | None, callbacks: Mapping[str, Callable[[Message], None]]
     ) -> t.Counter[str]:
         """Hand each message to the callback of its type.
 
@@ -99,13 +98,13 @@ class MessageReader(SingerReader):
             message = None
         if not isinstance(message, dict):
             msg = f"Line {self._line} of the input is not a JSON object: check the extractor."
-            raise InputError(msg)
+            raise InputError(msg, Trouble.NOT_SINGER)
         kind = message.get("type")
         if not isinstance(kind, str):
             self.assert_line_requires(message, {"type"})
         if kind not in TYPES:
             msg = f"Line {self._line} of the input is a message of an unknown type."
-            raise InputError(msg)
+            raise InputError(msg, Trouble.NOT_SINGER)
         return message
 
     @override
@@ -113,7 +112,7 @@ class MessageReader(SingerReader):
         for key in requires:
             if not isinstance(line_dict.get(key), FORMS[key]):
                 msg = f"Line {self._line} of the input lacks {key}, or has it in a wrong form."
-                raise InputError(msg)
+                raise InputError(msg, Trouble.NOT_SINGER)
 
 
 def _ignore(_: Message) -> None:
@@ -122,4 +121,4 @@ def _ignore(_: Message) -> None:
 
 def _refuse_batch(_: Message) -> None:
     msg = "The input holds BATCH messages: take batch_config out of the extractor's settings."
-    raise InputError(msg)
+    raise InputError(msg, Trouble.BATCH)

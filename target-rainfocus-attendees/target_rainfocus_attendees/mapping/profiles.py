@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rainfocus_client.persons.identities import hash_email, is_hash, mailbox
+from rainfocus_client.troubles import Trouble
 
 from target_rainfocus_attendees.mapping.columns import (
     COUNTRY,
@@ -28,6 +29,7 @@ from target_rainfocus_attendees.mapping.regions import (
     state_code,
 )
 from target_rainfocus_attendees.mapping.texts import is_json_document, to_text
+from target_rainfocus_attendees.models import Reason
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,12 +45,13 @@ MOST_EXACT = 1 << 53
 
 
 class InvalidProfileError(Exception):
-    """A record cannot be sent; the text says why and holds no value."""
+    """A record cannot be sent."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        """Name the field that is to blame."""
+    def __init__(self, field: str, reason: str, trouble: Trouble) -> None:
+        """Say why, without any value, and name the field that is to blame."""
         super().__init__(reason)
         self.field = field
+        self.reason = Reason(reason, trouble)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,32 +174,32 @@ class ProfileReader:
             self._sought = [path for path in self._sought if value_at(record, path) is None]
         if self._rules.strict and (unusable := [*dropped, *make_regular(dict(fields))]):
             msg = f"the value of {unusable[0]} cannot be used"
-            raise InvalidProfileError(unusable[0], msg)
+            raise InvalidProfileError(unusable[0], msg, Trouble.BAD_VALUE)
         return Profile(identity, fields, tuple(dropped), differing)
 
     def _identify_by_id(self, value: object) -> tuple[str, Fields]:
         text = to_text(value, self._nulls) if value is not None else ""
         if not text:
-            raise InvalidProfileError(self._key, f"no {self._key}")
+            raise InvalidProfileError(self._key, f"no {self._key}", Trouble.NO_ID)
         whole = entity_id(text)
         if whole is None or (
             isinstance(value, float | Decimal) and abs(float(value)) >= MOST_EXACT
         ):
             msg = f"the {self._key} has lost digits, as in a spreadsheet"
-            raise InvalidProfileError(self._key, msg)
+            raise InvalidProfileError(self._key, msg, Trouble.LOST_DIGITS)
         return whole, {self._key: whole}
 
     def _identify_by_email(self, value: object) -> tuple[str, Fields]:
         text = to_text(value, self._nulls) if value is not None else ""
         if not text:
-            raise InvalidProfileError(EMAIL, "no e-mail address")
+            raise InvalidProfileError(EMAIL, "no e-mail address", Trouble.NO_ID)
         hashed = self._rules.identity == HASHED_EMAIL
         if is_hash(text):
             if not hashed:
                 msg = "the e-mail address is a hash, which identity email does not take"
-                raise InvalidProfileError(EMAIL, msg)
+                raise InvalidProfileError(EMAIL, msg, Trouble.HASH_FOR_EMAIL)
         elif not is_email(text):
-            raise InvalidProfileError(EMAIL, "no valid e-mail address")
+            raise InvalidProfileError(EMAIL, "no valid e-mail address", Trouble.NO_EMAIL)
         if hashed:
             digest = hash_email(text)
             return digest, {HASHED_EMAIL: digest}

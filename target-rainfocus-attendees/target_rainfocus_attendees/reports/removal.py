@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from rainfocus_client.errors import RetriableError
 from rainfocus_client.lenient_json import parse_json
+from rainfocus_client.troubles import Trouble
 
 from target_rainfocus_attendees.files import open_locked, open_private, sync_folder
 
@@ -67,7 +68,7 @@ def _locked(path: Path) -> int:
             return open_locked(path, os.O_RDONLY, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if time.monotonic() > until:
             msg = f"A run is writing to {path.name}: try again when it has ended."
-            raise RetriableError(msg)
+            raise RetriableError(msg, Trouble.LOCK)
         time.sleep(POLL)
 
 

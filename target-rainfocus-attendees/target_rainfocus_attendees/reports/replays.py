@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 from target_rainfocus_attendees.reports.rejects import REJECTED_AT
 
@@ -51,7 +52,7 @@ class Replays:
         rejects, self._rejects = self._rejects, None
         if rejects and rejects.holds(str(moment)):
             msg = "The input is the file that rejects_path names: give this run another one."
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.OWN_FILE)
         came_from = [record.get(column) for column in self._origin]
         if not any(came_from):
             if not self._warned:
@@ -65,4 +66,4 @@ class Replays:
                 "The input holds records that another event or organisation rejected: replay "
                 "them there, or set replay_elsewhere."
             )
-            raise SettingsError(msg)
+            raise SettingsError(msg, Trouble.FOREIGN_REJECTS)

@@ -7,7 +7,9 @@ import time
 import typing as t
 from collections import Counter, defaultdict
 
-from target_rainfocus_attendees.models import Outcome
+from rainfocus_client.troubles import Trouble
+
+from target_rainfocus_attendees.models import Outcome, Reason
 from target_rainfocus_attendees.reports.pace import Pace
 
 if t.TYPE_CHECKING:
@@ -21,7 +23,7 @@ OUTCOMES = tuple(Outcome)[:6]
 ALWAYS_TOLD = (Outcome.STORED, Outcome.REJECTED)
 """Outcomes that the line on a terminal counts also where there is none."""
 
-SKIPPED = "of a stream that is not loaded"
+SKIPPED = Reason("of a stream that is not loaded", Trouble.NOT_LOADED)
 """Reason for which a record is filtered; the summary line counts it by itself."""
 
 
@@ -88,11 +90,7 @@ class Summary:
         """Count a record of a stream that is not loaded."""
         self.read(stream)
         self._skipped += 1
-        self.filtered(stream, SKIPPED)
-
-    def filtered(self, stream: str, reason: str) -> None:
-        """Count a record, read before, that is not to be sent."""
-        self.refused(stream, Outcome.FILTERED, reason)
+        self.refused(stream, Outcome.FILTERED, SKIPPED)
 
     def sent(self, outcome: Outcome, streams: list[str]) -> None:
         """Count records that went as one profile, which is `stored` or `unchanged`.
@@ -106,10 +104,10 @@ class Summary:
             self._count(stream, Outcome.MERGED)
         self._count(last, outcome)
 
-    def refused(self, stream: str, outcome: Outcome, reason: str) -> None:
+    def refused(self, stream: str, outcome: Outcome, reason: Reason) -> None:
         """Count a record that is `invalid`, `rejected` or `filtered`."""
         self._count(stream, outcome)
-        self._reasons[stream, outcome, reason.rstrip(".")] += 1
+        self._reasons[stream, outcome, str(reason)] += 1
 
     def line(self) -> str:
         """What a run comes to."""
@@ -210,6 +208,6 @@ class Summary:
     def _reasons_of(self, *outcomes: Outcome) -> list[tuple[tuple[Outcome, str], int]]:
         found: Counter[tuple[Outcome, str]] = Counter()
         for (_, outcome, reason), count in self._reasons.items():
-            if outcome in outcomes and reason != SKIPPED:
+            if outcome in outcomes and reason != str(SKIPPED):
                 found[outcome, reason] += count
         return found.most_common()

@@ -9,6 +9,7 @@ import time
 import pytest
 from rainfocus_client.adaptive_limit import AdaptiveLimit
 from rainfocus_client.errors import BusyError
+from rainfocus_client.troubles import Trouble
 from tap_rainfocus.api.turns import HaltedError, Turns
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def test_no_more_than_the_limit_says_have_a_turn_and_all_get_one() -> None:
 def fail_now_and_then(number: int) -> None:
     if number % 31 == 0:
         msg = "busy"
-        raise BusyError(msg, 0.001)
+        raise BusyError(msg, Trouble.BUSY, 0.001)
     if number % 5 == 0:
         raise ValueError
 

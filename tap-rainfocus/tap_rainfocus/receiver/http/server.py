@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 import uvicorn
 from rainfocus_client.errors import SettingsError
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox.store import Inbox
 from tap_rainfocus.receiver.http.app import BODY_TIMEOUT, create_app
@@ -92,7 +93,7 @@ def listen(host: str, port: int) -> socket.socket:
         # Python adds what it tried to the system's text.
         reason = (error.strerror or "").partition(" (while ")[0]
         msg = f"Cannot listen on {host} port {port}: {reason}. Set {PREFIX}HOST and {PREFIX}PORT."
-        raise SettingsError(msg) from error
+        raise SettingsError(msg, Trouble.PORT) from error
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

@@ -13,6 +13,7 @@ from rainfocus_client.lenient_json import parse_storable
 from rainfocus_client.persons.options import WITH_WORDS, person_options
 from rainfocus_client.persons.person import Person
 from rainfocus_client.persons.texts import counted
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
@@ -45,7 +46,7 @@ def forget(email: str | None, attendee_id: str | None) -> None:
         inbox.forget(found)
     if not found:
         msg = "The inbox holds nothing of this person."
-        raise DataError(msg)
+        raise DataError(msg, Trouble.NOTHING_KEPT)
     events = sum(found.values())
     removed = counted(events, "event", "events")
     others = counted(len(found) - events, "message that is not read", "messages that are not read")

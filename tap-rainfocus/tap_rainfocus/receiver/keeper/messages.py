@@ -16,6 +16,7 @@ from rainfocus_client.errors import DataError, FileError
 from rainfocus_client.lenient_json import parse_storable
 from rainfocus_client.persons.texts import counted
 from rainfocus_client.storage.database import OWNER_ONLY
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
@@ -152,7 +153,7 @@ def _written(output: str | None) -> Iterator[t.Callable[[bytes], object]]:
             yield file.write
     except OSError as error:
         msg = f"Cannot write {Path(output)}: {error.strerror}."
-        raise FileError(msg) from error
+        raise FileError(msg, Trouble.FILE) from error
 
 
 @click.command()
@@ -194,7 +195,7 @@ def _check(inbox: KeptInbox, sequences: tuple[int, ...]) -> None:
     wanted = set(sequences)
     if wanted and (unknown := wanted - {row.sequence for row in inbox.rows(readable=False)}):
         msg = f"No unread message has sequence {min(unknown)}: see rainfocus-receiver list."
-        raise DataError(msg)
+        raise DataError(msg, Trouble.NO_SUCH_MESSAGE)
 
 
 def _chosen(inbox: KeptInbox, sequences: tuple[int, ...]) -> Iterator[KeptRow]:

@@ -6,6 +6,7 @@ import typing as t
 from contextlib import closing
 
 from rainfocus_client.errors import UsageError
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox.keeping import KeptInbox
 from tap_rainfocus.receiver.keeper.tap_state import read_progress
@@ -39,5 +40,5 @@ def read_up_to(inbox: Inbox, state: str) -> int:
     read, identity, last = read_progress(state), inbox.identity(), inbox.last()
     if read.sequence > last or read.known.differs(inbox, identity, read.sequence, last):
         msg = "--state is of another inbox, or this one was put back."
-        raise UsageError(msg)
+        raise UsageError(msg, Trouble.USAGE)
     return read.sequence

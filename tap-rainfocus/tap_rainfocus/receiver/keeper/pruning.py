@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 from rainfocus_client.errors import UsageError
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.receiver.keeper.options import opened, read_up_to
 
@@ -43,14 +44,14 @@ def prune(
     """
     if state and unread:
         msg = "--state keeps what was not read, and --unread removes it: give one of them."
-        raise UsageError(msg)
+        raise UsageError(msg, Trouble.USAGE)
     before = None if read_before.isdecimal() else _moment(read_before)
     if before and not (state or unread):
         msg = (
             "A time does not tell what was read: give the tap's state with --state, or --unread to "
             "remove also what was not read."
         )
-        raise UsageError(msg)
+        raise UsageError(msg, Trouble.USAGE)
     with opened() as inbox:
         ends = [] if before else [_last(inbox, int(read_before))]
         if state:
@@ -72,7 +73,7 @@ def _last(inbox: Inbox, sequence: int) -> int:
     last = inbox.last()
     if sequence > last:
         msg = f"--read-before is beyond the last sequence, {last}: nothing was removed."
-        raise UsageError(msg)
+        raise UsageError(msg, Trouble.USAGE)
     return sequence
 
 
@@ -82,5 +83,5 @@ def _moment(text: str) -> datetime:
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         msg = "--read-before is neither a time such as 2026-01-31T00:00:00Z nor a sequence."
-        raise UsageError(msg) from error
+        raise UsageError(msg, Trouble.USAGE) from error
     return moment

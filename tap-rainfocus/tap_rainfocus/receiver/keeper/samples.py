@@ -10,6 +10,7 @@ import click
 import orjson
 from rainfocus_client.errors import DataError
 from rainfocus_client.persons.texts import counted
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox import payloads
 from tap_rainfocus.inbox.content import ContentReader
@@ -54,10 +55,10 @@ def check(file: str) -> None:
             f"{file} is empty or too large: a push has up to {MOST_BYTES:,} bytes and "
             f"{MOST_MESSAGES:,} messages."
         )
-        raise DataError(msg)
+        raise DataError(msg, Trouble.PUSH_FILE)
     if all(message.fault not in {None, Unreadable.NO_EVENT} for message in messages):
         msg = f"{file} cannot be read as JSON ({messages[0].fault})."
-        raise DataError(msg)
+        raise DataError(msg, Trouble.PUSH_FILE)
     view = SpeakerView()
     normalize = Normalizer((view.apply(xdm.ROOT), *map(view.apply, xdm.EXPERIENCE)))
     first: dict[str, int] = {}
@@ -75,7 +76,7 @@ def check(file: str) -> None:
             f"{file} holds no experience event: if something else wraps it, name that with "
             "RAINFOCUS_RECEIVER_PAYLOAD_KEY."
         )
-        raise DataError(msg)
+        raise DataError(msg, Trouble.PUSH_FILE)
 
 
 def _tell(number: int, message: Message, normalize: Normalizer) -> None:
@@ -124,4 +125,4 @@ def replay(file: t.BinaryIO) -> None:
             f"{len(replayed.bad)} lines that are not JSON, or hold more than 10,000 messages, were "
             f"left out: number {shown}{more}."
         )
-        raise DataError(msg)
+        raise DataError(msg, Trouble.PUSH_FILE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rainfocus_client.errors import DataError
 from rainfocus_client.lenient_json import parse_json
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.inbox.bookmark import Known
 from tap_rainfocus.inbox.tables import MOST_ROWS
@@ -30,7 +31,7 @@ def read_progress(file: str) -> Progress:
         state = parse_json(Path(file).read_bytes())
     except ValueError:
         msg = f"{file} is not JSON: give the tap's state, or what `meltano state get` prints."
-        raise DataError(msg) from None
+        raise DataError(msg, Trouble.PUSH_FILE) from None
     match state:
         case {"singer_state": inner}:
             state = inner
@@ -40,4 +41,4 @@ def read_progress(file: str) -> Progress:
         ):
             return Progress(last, Known.read(more.get("inbox")))
     msg = f"{file} holds no bookmark of experience_events: give the state of the tap that reads it."
-    raise DataError(msg)
+    raise DataError(msg, Trouble.PUSH_FILE)
