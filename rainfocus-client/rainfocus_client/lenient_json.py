@@ -21,7 +21,7 @@ _MOST_DIGITS = len(str(MOST_INTEGER))
 
 _BYTE_ORDER_MARK = "\ufeff"
 
-_LONG_NUMBER = r"[:\[,]\s*-?(?:[0-9.]{17,}|[0-9.]+[eE])"
+_LONG_NUMBER = r"[:\[,]\s*-?(?:[0-9.]{17,}|[0-9.]+[eE][-+0-9])"
 _LONG_IN_TEXT = re.compile(_LONG_NUMBER)
 _LONG_IN_BYTES = re.compile(_LONG_NUMBER.encode())
 

@@ -33,6 +33,7 @@ documents = st.recursive(
 @example("[0.1234567890123456789]")
 @example('{"a": "1e5", "b": NaN}')
 @example("[1e]")
+@example('{",0E":0.0}')
 def test_bytes_are_read_as_text_is(text: str) -> None:
     assert _read(text.encode()) == _read(text)
 
