@@ -72,6 +72,7 @@ class RunReport:
     """The numbers of a run.
 
     Attributes:
+        run_id: Tells this run from others.
         traffic: What is asked of RainFocus.
         numbers: Gives what else is known, at any time: `events` (codes), `streams` (name → counts),
             `reasons` (objects of stream, outcome, reason and count) and more.
@@ -86,7 +87,8 @@ class RunReport:
         """
         self.traffic = Traffic()
         self.numbers: Callable[[], Mapping[str, object]] = dict
-        self._head = {"run_id": str(uuid4()), "command": command, "version": version}
+        self.run_id = str(uuid4())
+        self._head = {"run_id": self.run_id, "command": command, "version": version}
         self._started_at = datetime.now(UTC)
         self._began = time.monotonic()
         self._state_written: float | None = None

@@ -30,6 +30,8 @@ SUCCESS_CODE = "0"
 LATER = frozenset({408, 409, 425, 429})
 """4xx that mean "later"; every 5xx does too."""
 
+_ID = re.compile(r"[0-9A-Za-z_-]{4,64}")
+
 NO = frozenset({"false", "0", "no"})
 NOTHING = frozenset({"", "false", "0", "no", "none", "null"})
 
@@ -169,6 +171,12 @@ def response_code(body: object) -> str | None:
         return None
     digits = str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
     return digits if re.fullmatch(r"[0-9]{1,6}", digits) else "unknown"
+
+
+def attendee_id(body: object) -> str | None:
+    """The attendee that a reply names, as that to a v2 update does (docs/rainfocus-api.md §7)."""
+    found = (part.get("attendeeId") for part in _parts(body))
+    return next((str(one) for one in found if _ID.fullmatch(str(one))), None)
 
 
 def _parts(body: object) -> list[dict[str, t.Any]]:

@@ -19,8 +19,8 @@ from typing_extensions import override
 from target_rainfocus_attendees.files import writing
 from target_rainfocus_attendees.mapping.columns import EMAIL, HASHED_EMAIL, IDENTITIES
 from target_rainfocus_attendees.mapping.numerals import entity_id
-from target_rainfocus_attendees.reports.rejects import cut_path
 from target_rainfocus_attendees.reports.removal import remove_lines
+from target_rainfocus_attendees.reports.singer_file import cut_path
 from target_rainfocus_attendees.settings import TargetSettings
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
@@ -115,7 +115,7 @@ def _forget(settings: TargetSettings, person: Person, logger: logging.Logger) ->
     for name, (what, thing) in FILES.items():
         if path := settings.files.get(name):
             cut = cut_path(path)
-            for file in (path, cut) if name == "rejects_path" and cut.exists() else (path,):
+            for file in (path, cut) if cut.exists() else (path,):
                 if not file.exists():
                     yield _Looked(f"{file.name} {MISSING}", 0, "")
                     continue

@@ -66,6 +66,7 @@ class Receipt(t.NamedTuple):
         attempts: Requests made.
         status: HTTP status of the last answer, None where there was none.
         code: Its responseCode.
+        attendee_id: The attendee that it names, if any.
         seconds: From the first request to the last answer, waits included.
         asked_at: When the last request began, in `time.monotonic()` seconds.
         failed_at: When the first attempt failed, None where none did.
@@ -77,6 +78,7 @@ class Receipt(t.NamedTuple):
     attempts: int = 0
     status: int | None = None
     code: str | None = None
+    attendee_id: str | None = None
     seconds: float = 0.0
     asked_at: float = 0.0
     failed_at: float | None = None
@@ -107,6 +109,28 @@ class Underway(t.NamedTuple):
 
     in_flight: int = 0
     pause: float = 0.0
+
+
+class Activation(t.NamedTuple):
+    """What became of one record.
+
+    Attributes:
+        record: Its number in the input.
+        stream: Its stream, before any stream map.
+        outcome: One of those that a record ends as.
+        identity: Whose it is, where that is known.
+        reason: Why it was not sent, or not stored.
+        field: The field to blame for that.
+        receipt: What sending came to, if it was sent by itself or as the last of those merged.
+    """
+
+    record: int
+    stream: str
+    outcome: Outcome
+    identity: str | None = None
+    reason: Reason | None = None
+    field: str | None = None
+    receipt: Receipt | None = None
 
 
 class Delivered(t.NamedTuple):

@@ -19,15 +19,15 @@ from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.deletions import is_deleted
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
-from target_rainfocus_attendees.models import Item, Outcome, Reason, Withdrawal
+from target_rainfocus_attendees.models import Activation, Item, Outcome, Reason, Withdrawal
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.replays import Replays
-from target_rainfocus_attendees.reports.summary import Summary
+from target_rainfocus_attendees.reports.summary import SKIPPED, Summary
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from rainfocus_client.report import RunReport, Traffic
@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.checkpoints import State
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
-    from target_rainfocus_attendees.models import Source
+    from target_rainfocus_attendees.models import Delivered, Source
     from target_rainfocus_attendees.reports.live_line import LiveLine
     from target_rainfocus_attendees.settings import TargetSettings
 
@@ -113,8 +113,7 @@ class Run:
             ledger = _ledger(settings)
             if ledger:
                 opened.callback(ledger.close)
-            log = settings.files.get("activation_log_path")
-            self._activations = ActivationLog(log) if log else None
+            self._activations = _activation_log(settings, report)
             if self._activations:
                 opened.callback(self._activations.close)
             self._dispatcher = _dispatcher(
@@ -157,15 +156,20 @@ class Run:
 
     def skip(self, name: str, source: Source) -> None:
         """Take a record of a stream that is not loaded, by its name after the stream maps."""
-        self._summary.skipped(source.stream)
+        self._filter(source.stream, SKIPPED)
         self.streams.skip(name)
         self._progress()
 
     def filter(self, stream: str) -> None:
         """Take a record that a stream map filters out."""
-        self._summary.read(stream)
-        self._summary.refused(stream, Outcome.FILTERED, MAPPED_AWAY)
+        self._filter(stream, MAPPED_AWAY)
         self._progress()
+
+    def _filter(self, stream: str, reason: Reason) -> None:
+        number = self._checkpoints.record()
+        self._summary.read(stream)
+        self._checkpoints.settled([number])
+        self._note(Activation(number, stream, Outcome.FILTERED, reason=reason))
 
     def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
         """Take a record; waits while many of them are on their way.
@@ -190,7 +194,16 @@ class Run:
             try:
                 profile = reader.read(record)
             except InvalidProfileError as error:
-                self._summary.refused(source.stream, Outcome.INVALID, error.reason)
+                self._note(
+                    Activation(
+                        number,
+                        source.stream,
+                        Outcome.INVALID,
+                        reader.identity(record),
+                        error.reason,
+                        error.field,
+                    )
+                )
                 self._put_away(number, source, error.reason, error.field)
             else:
                 if profile.dropped:
@@ -208,9 +221,10 @@ class Run:
         source: Source,
         reason: Reason,
     ) -> None:
-        self._summary.refused(source.stream, Outcome.FILTERED, reason)
+        identity = reader.identity(record)
+        self._note(Activation(number, source.stream, Outcome.FILTERED, identity, reason))
         self._checkpoints.settled([number])
-        if identity := reader.identity(record):
+        if identity:
             later = f"{reason.text}, as a later record says"
             self._dispatcher.withdraw(Withdrawal(identity, reason._replace(text=later)))
 
@@ -360,24 +374,14 @@ class Run:
         for delivered in all_delivered:
             if delivered.dropped:
                 self._summary.dropped(delivered.dropped)
+            for activation in _activations(delivered):
+                self._note(activation)
             if delivered.outcome is Outcome.REJECTED:
-                (item,) = delivered.items
-                reason = t.cast("Reason", delivered.receipt.reason)
-                self._summary.refused(item.source.stream, Outcome.REJECTED, reason)
                 self._event_check.hold(delivered)
-            elif delivered.outcome is Outcome.FILTERED:
-                reason = t.cast("Reason", delivered.receipt.reason)
-                for item in delivered.items:
-                    self._summary.refused(item.source.stream, Outcome.FILTERED, reason)
-                self._checkpoints.settled([item.number for item in delivered.items])
             elif delivered.items:
-                self._summary.sent(
-                    delivered.outcome, [item.source.stream for item in delivered.items]
-                )
                 self._checkpoints.settled([item.number for item in delivered.items])
-                self._event_check.acquit()
-            if self._activations and delivered.outcome is not Outcome.FILTERED:
-                self._activations.add(delivered)
+                if delivered.outcome is not Outcome.FILTERED:
+                    self._event_check.acquit()
         self._put_refused_away()
 
     def _put_refused_away(self) -> None:
@@ -408,14 +412,50 @@ class Run:
     def _checkpoint(self) -> None:
         if self._rejects:
             self._rejects.sync()
+        try:
+            if self._activations:
+                self._activations.flush()
+        finally:
+            self._give_state()
+
+    def _give_state(self) -> None:
         if not self.streams.loads_nothing and not self._dry_run:
             state = self._checkpoints.take()
             if state is not None:
                 if self._live_line:
                     self._live_line.make_way()
                 self._write_state(state)
+
+    def _note(self, activation: Activation) -> None:
+        self._summary.ended(activation.stream, activation.outcome, activation.reason)
         if self._activations:
-            self._activations.flush()
+            self._activations.add(activation)
+
+
+def _activations(delivered: Delivered) -> Iterator[Activation]:
+    """What became of each of the records that went as one profile: the last one stands for it."""
+    outcome, identity, items, receipt, _ = delivered
+    for item in items:
+        number, stream = item.number, item.source.stream
+        if outcome is Outcome.FILTERED:
+            yield Activation(number, stream, outcome, identity, receipt.reason)
+        elif item is items[-1]:
+            yield Activation(number, stream, outcome, identity, receipt.reason, receipt=receipt)
+        else:
+            yield Activation(number, stream, Outcome.MERGED, identity)
+
+
+def _activation_log(settings: TargetSettings, report: RunReport) -> ActivationLog | None:
+    """None also for a dry run, which activates nobody."""
+    path = settings.files.get("activation_log_path")
+    if not path or settings.dry_run:
+        return None
+    origin = {
+        "run_id": report.run_id,
+        "org_id": settings.org_id,
+        "event_code": settings.event_code,
+    }
+    return ActivationLog(path, origin)
 
 
 def _dispatcher(

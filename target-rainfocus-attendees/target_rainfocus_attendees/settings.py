@@ -209,8 +209,8 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": ["string", "null"],
         "title": "Activation log",
         "description": (
-            "File that gets one JSON line per profile sent: hash of the identity, outcome, HTTP "
-            "status, responseCode, attempts and milliseconds."
+            "File that gets what became of each record, as a Singer stream without personal data: "
+            "hash of the identity, outcome, reason, HTTP status, responseCode, attempts."
         ),
     },
 }

@@ -39,6 +39,7 @@ import logging, sys
 from rainfocus_client.command import run_command
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.troubles import Trouble
 logging.basicConfig(format="%(levelname)s %(message)s", level={level})
 protect_logs(Redactor("s3cr3t"))
 def work():
@@ -66,8 +67,8 @@ def run(
 
 
 def test_our_errors_end_in_one_line() -> None:
-    done = run("raise SettingsError('do this with s3cr3t')")
-    assert (done.returncode, done.stderr) == (78, "ERROR do this with [secret]\n")
+    done = run("raise SettingsError('do this with s3cr3t', Trouble.SETTING)")
+    assert (done.returncode, done.stderr) == (78, "ERROR do this with [secret] [RF-101]\n")
 
 
 def test_other_errors_show_kind_and_place_only() -> None:
@@ -81,12 +82,12 @@ def test_other_errors_show_kind_and_place_only() -> None:
 def test_a_file_that_cannot_be_used_is_named() -> None:
     done = run("open('config.json')")
     assert done.returncode == 74
-    assert done.stderr == "ERROR config.json: No such file or directory.\n"
+    assert done.stderr == "ERROR config.json: No such file or directory. [RF-601]\n"
 
 
 def test_output_that_cannot_be_written_is_told() -> None:
     done = run("raise OSError(28, 'No space left on device')")
-    assert done.stderr == "ERROR Standard output: No space left on device.\n"
+    assert done.stderr == "ERROR Standard output: No space left on device. [RF-601]\n"
 
 
 @pytest.mark.parametrize("streams", ["stdout", "stdout and stderr"])
@@ -96,14 +97,17 @@ def test_output_that_nobody_reads_is_told_once(streams: str) -> None:
     with os.fdopen(writer, "wb") as pipe:
         done = run("print('lost')", stdout=pipe, stderr=pipe if "stderr" in streams else None)
     assert done.returncode == 74
-    assert done.stderr in {None, "ERROR Standard output: Broken pipe.\n"}
+    assert done.stderr in {None, "ERROR Standard output: Broken pipe. [RF-601]\n"}
 
 
 def test_output_that_finds_no_room_is_told_once(tmp_path: Path) -> None:
     no_room = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
     with (tmp_path / "out").open("wb") as out:
         done = run(f"{no_room}; print('lost')", stdout=out)
-    assert (done.returncode, done.stderr) == (74, "ERROR Standard output: File too large.\n")
+    assert (done.returncode, done.stderr) == (
+        74,
+        "ERROR Standard output: File too large. [RF-601]\n",
+    )
 
 
 def test_debug_shows_the_way_to_an_unexpected_error() -> None:

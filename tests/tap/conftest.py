@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import typing as t
@@ -59,7 +60,9 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        return [line for line in self.log.splitlines() if "| ERROR" in line]
+        found = [line for line in self.log.splitlines() if "| ERROR" in line]
+        assert all(re.search(r" \[RF-\d{3}\]$", line) for line in found), self.log
+        return found
 
 
 TapRunner: t.TypeAlias = "Callable[..., Run]"

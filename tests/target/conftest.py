@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Ended(t.NamedTuple):
         errors = self.lines("ERROR")
         assert len(errors) == 1, self.log
         assert "Traceback" not in self.log, self.log
+        assert re.search(r" \[RF-\d{3}\]$", errors[0]), self.log
         return errors[0]
 
     @property

@@ -157,7 +157,10 @@ def test_a_signal_after_the_input_does_not_hide_what_is_not_stored(
     assert process.returncode == 65, log
     assert out == ""
     assert set(server.people) == {"ada@example.com"}
-    assert "1 records were not stored (1 invalid, 0 rejected): no valid e-mail address (1)" in log
+    assert (
+        "1 records were not stored (1 invalid, 0 rejected): no valid e-mail address [RF-522] (1)"
+        in log
+    )
     assert log.count("| ERROR ") == 1
 
 

@@ -172,7 +172,7 @@ def test_only_the_refused_record_holds_the_state_back(
         "4 read, 3 stored, 0 unchanged, 0 merged, 0 filtered, 0 invalid, 1 rejected"
         in ended.summary
     )
-    assert "HTTP 200, code 105: the request was refused (1)." in ended.error
+    assert "HTTP 200, code 105: the request was refused [RF-403] (1)." in ended.error
     assert "event_code" not in ended.error
 
 

@@ -318,7 +318,7 @@ def test_a_write_ahead_log_that_others_need_is_told(
     assert ended.code == 75
     assert error(ended) == (
         "The ledger is in use, and its write-ahead log still holds what was removed: run this "
-        "again."
+        "again. [RF-606]"
     )
 
 
@@ -349,7 +349,7 @@ def test_who_is_on_the_way_is_not_forgotten_until_they_have_arrived(
         assert ended.code == 75
         assert error(ended) == (
             "A load sends this person at this moment, or was cut off while it did: try again, in "
-            "49 minutes at the latest."
+            "49 minutes at the latest. [RF-605]"
         )
         assert rejects.read_text()
         assert [load.code for load in loads] == [0]
@@ -413,7 +413,7 @@ def test_a_file_that_a_run_writes_all_the_time_stays(
     assert ended.code == 75
     assert error(ended) == (
         "A run is writing to bodies.jsonl: try again when it has ended. "
-        "Removed before that: 1 record of rejects.singer."
+        "Removed before that: 1 record of rejects.singer. [RF-605]"
     )
     assert forget(settings, "--email", ADA).out == "Removed 1 line of bodies.jsonl.\n"
 
@@ -509,7 +509,7 @@ def test_who_is_not_there_is_one_line(forget: Forget, rejects: Path, tmp_path: P
     assert (ended.code, ended.out) == (65, "")
     assert error(ended) == (
         "Nothing is kept of this person in the ledger (which is not there), rejects.singer, "
-        "activations.jsonl (which is not there)."
+        "activations.jsonl (which is not there). [RF-509]"
     )
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "rejects.singer"}
 
@@ -520,7 +520,7 @@ def test_a_file_that_cannot_be_replaced_is_one_line(forget: Forget, tmp_path: Pa
     ended = forget({"rejects_path": str(path)}, "--email", ADA)
     assert ended.code == 74
     assert error(ended) == (
-        "The rejects cannot be written (File name too long): check rejects_path."
+        "The rejects cannot be written (File name too long): check rejects_path. [RF-601]"
     )
 
 

@@ -165,8 +165,8 @@ def test_no_state_passes_an_invalid_record_and_the_rest_is_delivered(
         in ended.summary
     )
     assert (
-        "2 records were not stored (2 invalid, 0 rejected): no valid e-mail address (1); "
-        "no e-mail address (1). The state stays before the first of them; "
+        "2 records were not stored (2 invalid, 0 rejected): no valid e-mail address [RF-522] (1); "
+        "no e-mail address [RF-521] (1). The state stays before the first of them; "
         "set rejects_path to keep them in a file."
     ) in ended.error
 

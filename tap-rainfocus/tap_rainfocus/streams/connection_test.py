@@ -6,6 +6,7 @@ import typing as t
 from contextlib import suppress
 
 from rainfocus_client.errors import AuthenticationError, RainFocusError, UnreachableError
+from rainfocus_client.troubles import with_code
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
 
 if t.TYPE_CHECKING:
@@ -35,7 +36,8 @@ def try_streams(streams: Iterable[TapStream], logger: logging.Logger) -> None:
                 is_down = isinstance(error, UnreachableError) and not tried
                 if is_down or isinstance(error, AuthenticationError):
                     raise
-                logger.error("%s cannot be read. %s", what, error)  # noqa: TRY400
+                told = with_code(f"{what} cannot be read. {error}", error.trouble)
+                logger.error("%s", told)  # noqa: TRY400
                 refused.append((what, error))
             else:
                 logger.info("%s can be read.", what)

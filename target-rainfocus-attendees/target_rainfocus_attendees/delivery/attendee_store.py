@@ -21,7 +21,14 @@ from rainfocus_client.errors import (
     TokenRefusedError,
 )
 from rainfocus_client.lenient_json import dump_json
-from rainfocus_client.responses import SUCCESS_CODE, judge, refusal, reply_text, response_code
+from rainfocus_client.responses import (
+    SUCCESS_CODE,
+    attendee_id,
+    judge,
+    refusal,
+    reply_text,
+    response_code,
+)
 from rainfocus_client.retry import parse_retry_after, policy
 from rainfocus_client.troubles import Trouble
 from yarl import URL
@@ -171,6 +178,7 @@ class AttendeeStore:
             attempts=request.attempts,
             status=request.status,
             code=request.code,
+            attendee_id=request.attendee_id,
             seconds=time.monotonic() - began,
             asked_at=request.asked_at,
             failed_at=request.failed_at,
@@ -257,6 +265,7 @@ class _Request:
         self.attempts = 0
         self.status: int | None = None
         self.code: str | None = None
+        self.attendee_id: str | None = None
         self.asked_at = 0.0
         self.failed_at: float | None = None
 
@@ -285,4 +294,5 @@ class _Request:
         self.asked_at = time.monotonic()
         reply = await self._store.post(self._body, headers)
         self.status, self.code = reply.status, response_code(reply.body)
+        self.attendee_id = attendee_id(reply.body)
         self._store.judge(reply, self.code)

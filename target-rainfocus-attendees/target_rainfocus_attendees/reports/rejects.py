@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import typing as t
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from mmap import ACCESS_READ, mmap
 
-from rainfocus_client.lenient_json import dump_json, parse_json
-
-from target_rainfocus_attendees import PACKAGE
-from target_rainfocus_attendees.files import open_locked, sync_folder, write_all, writing
+from target_rainfocus_attendees.files import writing
+from target_rainfocus_attendees.reports.singer_file import SingerFile
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from target_rainfocus_attendees.models import Message, Source
 
-logger = logging.getLogger(PACKAGE)
-
 REJECTED_AT = "_rejected_at"
-
-TAIL = 1 << 20
-"""Bytes: as far back as the beginning of an unfinished last line is looked for at a time."""
 
 
 class Rejects:
-    """Adds rejected records to a file, which is opened when there is the first one.
-
-    Several runs may add to one file: each writes whole messages under a lock, and gives the
-    schemas again where another has written in between.
-    """
+    """Adds rejected records to a file, which is opened when there is the first one."""
 
     def __init__(self, path: Path, origin: Mapping[str, str]) -> None:
         """Touch nothing yet.
@@ -43,10 +29,10 @@ class Rejects:
             origin: Columns that say where the records were to go.
         """
         self.path = path
+        self._file = SingerFile(path)
         self._origin = origin
-        self._waiting: list[tuple[Source, Message]] = []
-        self._schemas: dict[str, Message] = {}
-        self._end: tuple[int, int] | None = None
+        self._waiting: list[tuple[Message, Message]] = []
+        self._schemas: dict[str, tuple[Message, Message]] = {}
 
     def add(self, source: Source, reason: str, code: str) -> None:
         """Take a record that was not stored; it is safe after the next `sync`.
@@ -63,7 +49,7 @@ class Rejects:
             REJECTED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         record = source.record | {"record": source.record["record"] | why}
-        self._waiting.append((source, record))
+        self._waiting.append((self._schema(source), record))
 
     def sync(self) -> None:
         """Write what was added, and come back when it is on the disk.
@@ -73,17 +59,8 @@ class Rejects:
         """
         if not self._waiting:
             return
-        known, self._end = self._end, None
-        with writing("rejects", "rejects_path"), self._locked() as file:
-            found = os.fstat(file)
-            end = found.st_size
-            if (found.st_ino, end) != known:
-                end = _mend(self.path, file, end)
-                self._schemas.clear()
-            lines = b"".join(self._lines())
-            write_all(file, lines)
-            os.fsync(file)
-            self._end = found.st_ino, end + len(lines)
+        with writing("rejects", "rejects_path"):
+            self._file.add(self._waiting)
         self._waiting.clear()
 
     @property
@@ -103,24 +80,13 @@ class Rejects:
         except (OSError, ValueError):  # there is none, or it is empty
             return False
 
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
-        is_new = not self.path.exists()
-        file = open_locked(self.path, os.O_RDWR | os.O_APPEND)
-        try:
-            if is_new:
-                sync_folder(self.path.parent)
-            yield file
-        finally:
-            os.close(file)
-
-    def _lines(self) -> Iterator[bytes]:
-        for source, record in self._waiting:
-            stream = record["stream"]
-            if self._schemas.get(stream) is not source.schema:
-                self._schemas[stream] = source.schema
-                yield dump_json(self._with_reasons(source.schema))
-            yield dump_json(record)
+    def _schema(self, source: Source) -> Message:
+        """The SCHEMA message of a record, with the columns that are added; one for each."""
+        of_input, ours = self._schemas.get(source.stream, (None, {}))
+        if of_input is not source.schema:
+            ours = self._with_reasons(source.schema)
+            self._schemas[source.stream] = source.schema, ours
+        return ours
 
     def _with_reasons(self, schema: Message) -> Message:
         text = {"type": ["string", "null"]}
@@ -129,37 +95,3 @@ class Rejects:
         declared = schema["schema"]
         properties = declared["properties"] | reasons
         return schema | {"schema": declared | {"properties": properties}}
-
-
-def cut_path(path: Path) -> Path:
-    """The file beside a rejects file that its lines go to which were cut off."""
-    return path.with_name(f"{path.name}.cut")
-
-
-def _mend(path: Path, file: int, size: int) -> int:
-    """End the last line of a file that was not finished, and give the file's length.
-
-    A line that was cut off goes to a file beside it. One that only lacks its line feed gets it.
-    """
-    line, start = b"", size
-    while start > 0 and b"\n" not in line:
-        begin = max(0, start - TAIL)
-        line = os.pread(file, start - begin, begin) + line
-        start = begin
-    line = line[line.rfind(b"\n") + 1 :]
-    if not line:
-        return size
-    try:
-        parse_json(line)
-    except ValueError:
-        aside = open_locked(cut_path(path), os.O_WRONLY | os.O_APPEND)
-        try:
-            write_all(aside, line + b"\n")
-            os.fsync(aside)
-        finally:
-            os.close(aside)
-        os.ftruncate(file, size - len(line))
-        logger.warning("The last line of %s was cut off; it is now in %s.cut.", path, path.name)
-        return size - len(line)
-    os.write(file, b"\n")
-    return size + 1

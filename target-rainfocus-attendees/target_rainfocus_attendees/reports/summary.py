@@ -86,28 +86,13 @@ class Summary:
         """Count fields, with their columns, that held different values in one record."""
         self._differing.update(fields)
 
-    def skipped(self, stream: str) -> None:
-        """Count a record of a stream that is not loaded."""
-        self.read(stream)
-        self._skipped += 1
-        self.refused(stream, Outcome.FILTERED, SKIPPED)
-
-    def sent(self, outcome: Outcome, streams: list[str]) -> None:
-        """Count records that went as one profile, which is `stored` or `unchanged`.
-
-        Args:
-            outcome: Of the profile.
-            streams: That of each record, the last of which gave the profile its name.
-        """
-        *merged, last = streams
-        for stream in merged:
-            self._count(stream, Outcome.MERGED)
-        self._count(last, outcome)
-
-    def refused(self, stream: str, outcome: Outcome, reason: Reason) -> None:
-        """Count a record that is `invalid`, `rejected` or `filtered`."""
-        self._count(stream, outcome)
-        self._reasons[stream, outcome, str(reason)] += 1
+    def ended(self, stream: str, outcome: Outcome, reason: Reason | None) -> None:
+        """Count what became of a record, and why."""
+        self._counts[outcome] += 1
+        self._by_stream[stream][outcome] += 1
+        if reason:
+            self._reasons[stream, outcome, str(reason)] += 1
+        self._skipped += reason is SKIPPED
 
     def line(self) -> str:
         """What a run comes to."""
@@ -200,10 +185,6 @@ class Summary:
             "left_out": dict(self._dropped),
             "differing": dict(self._differing),
         }
-
-    def _count(self, stream: str, outcome: Outcome) -> None:
-        self._counts[outcome] += 1
-        self._by_stream[stream][outcome] += 1
 
     def _reasons_of(self, *outcomes: Outcome) -> list[tuple[tuple[Outcome, str], int]]:
         found: Counter[tuple[Outcome, str]] = Counter()

@@ -623,7 +623,7 @@ def test_start_does_not_take_another_receiver_for_its_own(
     check_failure(
         place.run("start"),
         f"Cannot listen on {HOST} port {place.port}: Address already in use. "
-        "Set RAINFOCUS_RECEIVER_HOST and RAINFOCUS_RECEIVER_PORT.\n",
+        "Set RAINFOCUS_RECEIVER_HOST and RAINFOCUS_RECEIVER_PORT. [RF-701]\n",
     )
     assert not place.pid_file.exists()
     assert (serving.poll(), stranger.poll(), place.health()) == (None, None, 200)
@@ -687,7 +687,7 @@ def test_start_ends_what_does_not_get_ready_in_time(background: Place) -> None:
     spawned = spawned_by(starting)
     os.kill(spawned, signal.SIGSTOP)
     said, _ = starting.communicate(timeout=30)
-    assert said.endswith("The receiver does not answer in time. Allow more with --wait.\n")
+    assert said.endswith("The receiver does not answer in time. Allow more with --wait. [RF-703]\n")
     assert starting.returncode == 75
     assert not background.pid_file.exists()
     with pytest.raises(ProcessLookupError):

@@ -182,7 +182,7 @@ def test_in_strict_validation_a_dry_run_fails_for_what_is_invalid(
 ) -> None:
     ended = call(people(singer), rehearsing | {"validation": "strict"})
     assert ended.code == 65
-    assert "the value of city cannot be used (1)" in ended.error
+    assert "the value of city cannot be used [RF-525] (1)" in ended.error
     assert len(bodies_in(path)) == 2
 
 

@@ -188,7 +188,7 @@ def test_a_refusal_holds_the_state_and_is_not_repeated(
     sandbox.faults.add(fault)
     ended = call(people(singer), one_by_one)
     assert ended.code == 65
-    assert f"{said}: the request was refused (2)" in ended.error
+    assert f"{said}: the request was refused [RF-403] (2)" in ended.error
     assert "ada" not in ended.log
     assert ended.counts == {"read": PEOPLE, "stored": PEOPLE - 2, "rejected": 2}
     assert ended.states[-1] == {"n": 5}

@@ -328,7 +328,7 @@ def test_in_strict_validation_a_bad_value_makes_its_record_invalid(
         for line in lines
         if line["type"] == "RECORD"
     ] == [
-        (f"row{n}", dropped[0], f"the value of {dropped[0]} cannot be used")
+        (f"row{n}", dropped[0], f"the value of {dropped[0]} cannot be used [RF-525]")
         for n, (_, _, dropped) in enumerate(ROWS)
         if dropped
     ]
@@ -392,7 +392,7 @@ def test_a_value_that_no_request_can_carry_is_bad(send: Send, expression: str) -
     assert sent.bodies == [{"email": ADA, "city": "Lehi"}]
     assert sent.dropped == {"zip": 1}
     sent = send(messages, stream_maps=maps, validation="strict")
-    assert "the value of zip cannot be used (1)" in sent.ended.error
+    assert "the value of zip cannot be used [RF-525] (1)" in sent.ended.error
 
 
 def test_a_stream_map_that_changes_nothing_changes_nothing(send: Send) -> None:
@@ -784,9 +784,9 @@ def test_a_record_without_a_valid_address_is_invalid_and_is_not_quoted(
     send: Send, tmp_path: Path
 ) -> None:
     reasons = {
-        "no e-mail address": NO_ADDRESS,
-        "no valid e-mail address": NO_VALID_ADDRESS,
-        "the e-mail address is a hash, which identity email does not take": ONLY_A_HASH,
+        "no e-mail address [RF-521]": NO_ADDRESS,
+        "no valid e-mail address [RF-522]": NO_VALID_ADDRESS,
+        "the e-mail address is a hash, which identity email does not take [RF-523]": ONLY_A_HASH,
     }
     emails = [(email, reason) for reason, emails in reasons.items() for email in emails]
     rejects = tmp_path / "rejects.singer"

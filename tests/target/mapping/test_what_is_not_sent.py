@@ -91,9 +91,14 @@ def test_what_is_deleted_upstream_is_filtered_with_a_reason(
     assert (ended.code, ended.states) == (0, [STATE["value"]])
     assert ended.counts == {"read": 2, "stored": 1, "filtered": 1}
     assert [body["email"] for body in served.bodies] == [ADA]
-    assert "1 filtered: deleted upstream." in ended.log
+    assert "1 filtered: deleted upstream [RF-541]." in ended.log
     assert json.loads(summary.read_text())["reasons"] == [
-        {"stream": "people", "outcome": "filtered", "reason": "deleted upstream", "count": 1}
+        {
+            "stream": "people",
+            "outcome": "filtered",
+            "reason": "deleted upstream [RF-541]",
+            "count": 1,
+        }
     ]
 
 
@@ -240,7 +245,7 @@ def test_who_takes_consent_back_is_not_sent_from_the_queue(
     assert ended.counts == {"read": 8, "stored": 2, "filtered": 6}
     assert ended.states == [STATE["value"]]
     assert "3 filtered: " in ended.log
-    assert "as a later record says." in ended.log
+    assert "as a later record says [RF-54" in ended.log
 
 
 def test_what_is_merged_is_made_regular_together(call: Run, script: Serve) -> None:
@@ -294,7 +299,8 @@ def test_one_mailbox_is_one_person_and_sent_as_it_came(
         ended = call(stream({"email": email}), served.settings | change)
         assert ended.code == 0, ended.log
     # The ledger keeps one entry: what differs in spelling is another value of the same person.
-    assert len({json.loads(line)["identity"] for line in log.read_text().splitlines()}) == 1
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len({line["record"]["identity"] for line in lines if "record" in line}) == 1
     sent = [body["email"] for body in served.bodies]
     assert sent[0] == one.replace("\u200b", "").replace("\ufeff", "").strip()
 

@@ -29,7 +29,9 @@ if t.TYPE_CHECKING:
 TEXT: t.Final = {"type": ["string", "null"]}
 ORIGIN = {"_reject_org_id": "acme", "_reject_event_code": "summit26"}
 REASONS = {"_reject_reason", "_reject_code", "_rejected_at", *ORIGIN}
-REFUSED = "RainFocus answered attendee/store with HTTP 200, code 105: the request was refused."
+REFUSED = (
+    "RainFocus answered attendee/store with HTTP 200, code 105: the request was refused [RF-403]"
+)
 REPLAYED = "mend them and replay the file with --input."
 
 
@@ -129,12 +131,12 @@ def test_what_is_not_stored_is_kept_as_singer_lines_with_reasons(
         moment = datetime.fromisoformat(record.pop("_rejected_at"))
         assert before <= moment <= datetime.now(UTC)
         assert {column: record.pop(column) for column in ORIGIN} == ORIGIN
-    refused = "RainFocus answered attendee/store with HTTP {}: the request was refused."
+    refused = "RainFocus answered attendee/store with HTTP {}: the request was refused [RF-403]"
     assert kept == {
         "Secretive": {
             "email": "nobody",
             "firstname": "Secretive",
-            "_reject_reason": "no valid e-mail address",
+            "_reject_reason": "no valid e-mail address [RF-522]",
             "_reject_code": "email",
         },
         "Refused": {
@@ -150,7 +152,11 @@ def test_what_is_not_stored_is_kept_as_singer_lines_with_reasons(
             "_reject_reason": refused.format("400"),
             "_reject_code": "HTTP 400",
         },
-        None: {"email": None, "_reject_reason": "no e-mail address", "_reject_code": "email"},
+        None: {
+            "email": None,
+            "_reject_reason": "no e-mail address [RF-521]",
+            "_reject_code": "email",
+        },
     }
 
 
@@ -161,11 +167,11 @@ def test_the_log_groups_the_reasons_and_names_the_file(
     ended = call(messages, keeping | {"concurrency": 1})
     assert not ended.lines("ERROR")
     warnings = [line.rpartition("| ")[2] for line in ended.lines("WARNING")]
-    assert warnings[0] == "3 invalid: no valid e-mail address."
+    assert warnings[0] == "3 invalid: no valid e-mail address [RF-522]."
     assert set(warnings[1:-1]) == {
-        f"2 rejected: {REFUSED}",
-        f"2 rejected: {REFUSED.replace('200, code 105', '400')}",
-        "2 invalid: no e-mail address.",
+        f"2 rejected: {REFUSED}.",
+        f"2 rejected: {REFUSED.replace('200, code 105', '400')}.",
+        "2 invalid: no e-mail address [RF-521].",
     }
     assert warnings[-1].startswith("9 records were not stored (5 invalid, 4 rejected): ")
     assert warnings[-1].endswith(f" They are in {path}: {REPLAYED}")
@@ -417,7 +423,7 @@ def test_if_all_fail_the_run_fails_though_they_are_kept(
     messages = [singer.schema, *(singer.record(f"nobody {n}") for n in range(3)), singer.state(1)]
     ended = call(messages, keeping)
     assert ended.code == 65
-    assert f"no valid e-mail address (3). They are in {path}: {REPLAYED}" in ended.error
+    assert f"no valid e-mail address [RF-522] (3). They are in {path}: {REPLAYED}" in ended.error
     assert len(records_of(path)) == 3
     refused = singer.record("eve@example.com", firstname="Refused")
     ended = call([singer.schema, refused], keeping)
