@@ -320,6 +320,11 @@ class Trouble(enum.Enum):
         "Nothing is kept of this person where it was looked for.",
         "Check the address or id, and that the settings name all places.",
     )
+    TOO_FEW_RECORDS = (
+        "RF-510",
+        "The input had fewer records than `min_records`; no state was written.",
+        "Look at the query behind it: an empty list is mostly a broken one.",
+    )
     NO_ID = (
         "RF-521",
         "Reject: the record does not say who it is about.",

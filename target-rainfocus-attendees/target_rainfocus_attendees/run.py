@@ -15,6 +15,7 @@ from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore
 from target_rainfocus_attendees.delivery.blame import CHECK_EVENT, EventCheck
 from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
+from target_rainfocus_attendees.guards import MostRejects, check_enough
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.deletions import is_deleted
@@ -98,7 +99,11 @@ class Run:
         self._replays = Replays(origin, logger, elsewhere=settings.replay_elsewhere)
         self._report = report
         report.numbers = self._summary.numbers
-        self._max_rejects = settings.max_rejects
+        most = settings.max_rejects
+        self._most_rejects = MostRejects.from_setting(most) if most is not None else None
+        self._least = settings.min_records or 0
+        self._limit = settings.limit
+        self._taken = 0
         # Updates may miss many, all of them from the start, without a wrong event.
         self._event_check = EventCheck(is_needed=settings.mode == "upsert")
         self._batch_size = settings.batch_size_rows
@@ -153,6 +158,19 @@ class Run:
         """Take note that a stream is loaded, from now on through this reader."""
         self.streams.load(stream)
         self._readers[stream] = reader
+
+    def takes_more(self) -> bool:
+        """Whether another record is taken; one that is not is past the limit, and so is its state.
+
+        Raises:
+            RainFocusError: As for `record`.
+        """
+        if self._limit is None or self._taken < self._limit:
+            return True
+        self._checkpoints.lost([self._checkpoints.record()])
+        self._summary.passed_over()
+        self._progress()
+        return False
 
     def skip(self, name: str, source: Source) -> None:
         """Take a record of a stream that is not loaded, by its name after the stream maps."""
@@ -210,6 +228,7 @@ class Run:
                     self._summary.dropped(profile.dropped)
                 if profile.differing:
                     self._summary.differed(profile.differing)
+                self._taken += 1
                 self._dispatcher.submit(Item(number, profile, source))
         self._progress()
 
@@ -277,6 +296,8 @@ class Run:
         self._close(sends=not isinstance(failure, SystemExit))
         is_done = self._is_read and not self._summary.unfinished and not self._event_check.holds
         if failure is None or (is_done and isinstance(failure, SystemExit)):
+            if not self.streams.loads_nothing:
+                check_enough(self._summary.loaded, self._least)
             self._tell_not_stored()
             return True
         if isinstance(failure, SystemExit):
@@ -402,12 +423,14 @@ class Run:
     def _check(self) -> None:
         if self._event_check.failed:
             raise DataError(CHECK_EVENT, Trouble.EVENT_CODE)
-        if self._max_rejects is not None and self._summary.not_stored > self._max_rejects:
-            # What is still on its way is put away like the others.
-            self._event_check.acquit()
-            self._put_refused_away()
-            msg = f"More than max_rejects ({self._max_rejects:,}) records are not stored."
-            raise DataError(msg, Trouble.TOO_MANY_REJECTS)
+        if self._most_rejects:
+            try:
+                self._most_rejects.check(self._summary.not_stored, self._summary.tried)
+            except DataError:
+                # What is still on its way is put away like the others.
+                self._event_check.acquit()
+                self._put_refused_away()
+                raise
 
     def _checkpoint(self) -> None:
         if self._rejects:
@@ -419,7 +442,8 @@ class Run:
             self._give_state()
 
     def _give_state(self) -> None:
-        if not self.streams.loads_nothing and not self._dry_run:
+        is_enough = self._summary.loaded >= self._least
+        if is_enough and not self.streams.loads_nothing and not self._dry_run:
             state = self._checkpoints.take()
             if state is not None:
                 if self._live_line:

@@ -11,6 +11,7 @@ from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from target_rainfocus_attendees.files import check_distinct, check_writable
+from target_rainfocus_attendees.guards import MostRejects
 from target_rainfocus_attendees.mapping.columns import (
     EMAIL,
     HASHED_EMAIL,
@@ -170,10 +171,30 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         ),
     },
     "max_rejects": {
-        "type": ["integer", "null"],
-        "minimum": 0,
+        "type": ["integer", "string", "null"],
         "title": "Most rejects",
-        "description": "The run stops when more records than this are invalid or rejected.",
+        "description": (
+            "The run stops when more records than this are invalid or rejected: a number, or a "
+            "share of those that are not filtered, such as 5%, which counts from 100 of them on."
+        ),
+    },
+    "min_records": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Fewest records",
+        "description": (
+            "The run fails, and writes no state, when fewer records of streams that are loaded "
+            "come in. Not set: an empty input is a good one."
+        ),
+    },
+    "limit": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Limit",
+        "description": (
+            "For a pilot: only the first so many records that can be sent are sent, and the state "
+            "stays before the next one."
+        ),
     },
     "replay_elsewhere": {
         "type": "boolean",
@@ -242,7 +263,9 @@ class TargetSettings(ConnectionSettings):
     unmapped_streams: str
     store: Mapping[str, t.Any] = field(default_factory=dict)
     rejects_path: str | None = None
-    max_rejects: int | None = None
+    max_rejects: str | int | None = None
+    min_records: int | None = None
+    limit: int | None = None
     replay_elsewhere: bool
     dry_run: bool
     dry_run_path: str | None = None
@@ -271,6 +294,11 @@ class TargetSettings(ConnectionSettings):
                 f"Setting identity is {self.identity} and streams is not set: name the streams "
                 "of people, for other streams may have such a column, too."
             )
+            raise SettingsError(msg, Trouble.CONFLICT)
+        if self.max_rejects is not None:
+            MostRejects.from_setting(self.max_rejects)
+        if self.limit and self.min_records and self.limit < self.min_records:
+            msg = "Setting limit is less than min_records: no run could end well."
             raise SettingsError(msg, Trouble.CONFLICT)
         if self.dry_run_path and not self.dry_run:
             msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."

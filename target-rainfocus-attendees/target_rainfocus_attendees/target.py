@@ -146,6 +146,8 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         if stream not in reader.schemas:
             msg = f"A record of stream {stream} came before its schema: check the extractor."
             raise UnknownStreamError(msg, Trouble.NO_SCHEMA)
+        if not self.run.takes_more():
+            return
         context = {"source": Source(reader.schemas[stream], message_dict)}
         is_filtered = True
         for stream_map in self.mapper.stream_maps[stream]:

@@ -47,6 +47,7 @@ class Summary:
         self._dropped: Counter[str] = Counter()
         self._differing: Counter[str] = Counter()
         self._skipped = 0
+        self._passed_over = 0
 
     @property
     def stored(self) -> int:
@@ -64,6 +65,16 @@ class Summary:
         return self._counts[Outcome.INVALID] + self._counts[Outcome.REJECTED]
 
     @property
+    def loaded(self) -> int:
+        """Records of streams that are loaded."""
+        return self._read - self._skipped
+
+    @property
+    def tried(self) -> int:
+        """Records with an outcome that were not filtered."""
+        return self._counts.total() - self._counts[Outcome.FILTERED]
+
+    @property
     def unfinished(self) -> int:
         """Records without an outcome."""
         return self._read - self._counts.total()
@@ -77,6 +88,10 @@ class Summary:
         """Count a record."""
         self._read += 1
         self._by_stream[stream]["read"] += 1
+
+    def passed_over(self) -> None:
+        """Count a record that came after the limit."""
+        self._passed_over += 1
 
     def dropped(self, fields: Iterable[str]) -> None:
         """Count fields that had to be left out of a record."""
@@ -108,6 +123,10 @@ class Summary:
             f"{self._title}: {', '.join(parts)} in {seconds:,.1f} s "
             f"({self._read / max(seconds, 0.001):,.0f} a second)."
         )
+        if self._passed_over:
+            line += (
+                f" {self._passed_over:,} more came after the limit; the state stays before them."
+            )
         if self._skipped:
             line += f" Of the filtered, {self._skipped:,} are of streams that are not loaded."
         return line
@@ -170,6 +189,7 @@ class Summary:
         return {
             "events": [self._event_code],
             "dry_run": self._dry_run,
+            "after_limit": self._passed_over,
             "streams": {
                 stream: {
                     "read": counts["read"],
