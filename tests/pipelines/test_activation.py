@@ -406,7 +406,7 @@ def test_a_target_that_dies_under_a_busy_extractor_tells_why(
     below = ended.beneath(
         "RainFocus answered the request for a token with HTTP 401: the credentials are not "
         "accepted: check client_id, client_secret, environment, token_url and token_auth_method. "
-        "Nothing was stored."
+        "Nothing was stored. [RF-201]"
     )
     # On a busy machine Meltano may find the broken pipe before the loader's exit code, and then
     # shows frames of its own.
@@ -426,7 +426,7 @@ def test_a_target_that_dies_after_the_extractor_tells_why(
     below = ended.beneath(
         "RainFocus answered attendee/store with HTTP 200, code 124: the API profile has no "
         "access to endpoint attendee: enable it under Integration Suite > API Profiles. "
-        "Nothing was stored."
+        "Nothing was stored. [RF-204]"
     )
     assert [line.text for line in below] == ENDED
     assert "Traceback" not in ended.log
