@@ -373,6 +373,11 @@ class Trouble(enum.Enum):
         "Filtered: the record is of a stream that is not loaded.",
         "Check `streams`, or name the column of the identity in `field_map`, if it should be.",
     )
+    STALE = (
+        "RF-551",
+        "Unchanged: a newer record of the person was stored, so this one was not sent.",
+        "Nothing, unless the older values are wanted: then load them without the ledger.",
+    )
 
     FILE = (
         "RF-601",

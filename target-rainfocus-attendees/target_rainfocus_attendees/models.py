@@ -18,6 +18,10 @@ Message: t.TypeAlias = dict[str, t.Any]
 """A Singer message."""
 
 
+REJECTED_AT = "_rejected_at"
+"""The column of a reject that says when it was rejected."""
+
+
 class Source(t.NamedTuple):
     """A record as it was read, and the SCHEMA message it came under; before any stream map."""
 
@@ -85,11 +89,25 @@ class Receipt(t.NamedTuple):
 
 
 class Item(t.NamedTuple):
-    """A profile, the number of the record it was read from, and that record."""
+    """A profile, and the record it was read from.
+
+    Attributes:
+        number: Of the record, in the input.
+        profile: What is to be sent.
+        source: The record.
+        at: When it was taken from its source, in seconds since 1970; None where nobody asks for
+            it, or knows.
+    """
 
     number: int
     profile: Profile
     source: Source
+    at: float | None = None
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the record was rejected before."""
+        return REJECTED_AT in self.source.record["record"]
 
 
 class Withdrawal(t.NamedTuple):

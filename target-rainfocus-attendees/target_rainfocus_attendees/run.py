@@ -17,6 +17,7 @@ from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
 from target_rainfocus_attendees.guards import MostRejects, check_enough
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
+from target_rainfocus_attendees.input.extraction import extracted_at
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.deletions import is_deleted
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
@@ -96,7 +97,10 @@ class Run:
         rejects = settings.files.get("rejects_path")
         origin = {"_reject_org_id": settings.org_id, "_reject_event_code": settings.event_code}
         self._rejects = Rejects(rejects, origin) if rejects else None
-        self._replays = Replays(origin, logger, elsewhere=settings.replay_elsewhere)
+        self._is_dated = settings.ledger_url is not None
+        self._replays = Replays(
+            origin, logger, elsewhere=settings.replay_elsewhere, has_ledger=self._is_dated
+        )
         self._report = report
         report.numbers = self._summary.numbers
         most = settings.max_rejects
@@ -229,7 +233,8 @@ class Run:
                 if profile.differing:
                     self._summary.differed(profile.differing)
                 self._taken += 1
-                self._dispatcher.submit(Item(number, profile, source))
+                at = extracted_at(source.record) if self._is_dated else None
+                self._dispatcher.submit(Item(number, profile, source, at))
         self._progress()
 
     def _leave_out(
@@ -322,7 +327,7 @@ class Run:
                 for path in reader.never_found:
                     self._logger.info(NEVER_FOUND, stream, ".".join(path))
             self._logger.info("%s", self._summary.line(), extra=self._report.fields())
-            for reason in self._summary.reasons(Outcome.FILTERED):
+            for reason in self._summary.reasons(Outcome.FILTERED, Outcome.UNCHANGED):
                 self._logger.info("%s", reason)
             self._checkpoint()
 

@@ -171,7 +171,7 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
         ),
     },
     "max_rejects": {
-        "type": ["integer", "string", "null"],
+        "type": ["string", "integer", "null"],
         "title": "Most rejects",
         "description": (
             "The run stops when more records than this are invalid or rejected: a number, or a "
@@ -226,6 +226,16 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
             "Profiles that have not changed since are not sent again."
         ),
     },
+    "ledger_mode": {
+        "type": "string",
+        "enum": ["use", "refresh"],
+        "default": "use",
+        "title": "Ledger mode",
+        "description": (
+            "use: who has not changed is not sent. refresh: everybody is sent, and the ledger is "
+            "kept up; for once, when RainFocus may have lost what the ledger says."
+        ),
+    },
     "activation_log_path": {
         "type": ["string", "null"],
         "title": "Activation log",
@@ -270,6 +280,7 @@ class TargetSettings(ConnectionSettings):
     dry_run: bool
     dry_run_path: str | None = None
     ledger_url: str | None = field(default=None, repr=False)
+    ledger_mode: str
     activation_log_path: str | None = None
 
     @override
@@ -295,14 +306,7 @@ class TargetSettings(ConnectionSettings):
                 "of people, for other streams may have such a column, too."
             )
             raise SettingsError(msg, Trouble.CONFLICT)
-        if self.max_rejects is not None:
-            MostRejects.from_setting(self.max_rejects)
-        if self.limit and self.min_records and self.limit < self.min_records:
-            msg = "Setting limit is less than min_records: no run could end well."
-            raise SettingsError(msg, Trouble.CONFLICT)
-        if self.dry_run_path and not self.dry_run:
-            msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
-            raise SettingsError(msg, Trouble.CONFLICT)
+        self._check_run()
         ledger = None
         if self.ledger_url:
             # SQLAlchemy takes longer to import than the rest of the target.
@@ -311,3 +315,17 @@ class TargetSettings(ConnectionSettings):
             ledger = sqlite_file(self.ledger_url)
         check_distinct(self.files | ({"ledger_url": ledger} if ledger else {}))
         check_writable(self.files)
+
+    def _check_run(self) -> None:
+        """Check what a run is to do."""
+        if self.max_rejects is not None:
+            MostRejects.from_setting(self.max_rejects)
+        if self.limit and self.min_records and self.limit < self.min_records:
+            msg = "Setting limit is less than min_records: no run could end well."
+            raise SettingsError(msg, Trouble.CONFLICT)
+        if self.ledger_mode == "refresh" and not self.ledger_url:
+            msg = "Setting ledger_mode is refresh and ledger_url is not set: set it, or neither."
+            raise SettingsError(msg, Trouble.CONFLICT)
+        if self.dry_run_path and not self.dry_run:
+            msg = "Setting dry_run_path is set and dry_run is not: set both, or neither."
+            raise SettingsError(msg, Trouble.CONFLICT)

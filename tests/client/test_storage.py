@@ -83,7 +83,7 @@ def test_others_are_kept_out_of_a_file(
     open_to_others: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with closing(Database("inbox", open_to_others, read_only=True)) as reader:
-        assert reader.has(TABLES.tables["a"])
+        assert reader.columns(TABLES.tables["a"])
     assert (modes(tmp_path), caplog.messages) == ([0o644] * 3, [])
     for _ in range(2):
         with closing(Database("inbox", open_to_others)) as database:

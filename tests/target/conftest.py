@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 
     from rainfocus_sandbox.testing import RunningSandbox
 
-    from tests.conftest import HTTPServing, InProcess
+    from tests.conftest import HTTPServing, InProcess, Postgres
 
 Json: t.TypeAlias = dict[str, t.Any]
 
@@ -140,6 +140,15 @@ def stored(sandbox: RunningSandbox) -> Callable[[], dict[str, Json]]:
         return {a["email"]: a for a in attendees if a["email"] not in before}
 
     return read
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """One table in PostgreSQL serves all tests: the address of the store tells them apart."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return f"postgresql+psycopg://{server.user}@{server.host}:{server.port}/{server.database}"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 import tenacity
+from sqlalchemy.schema import CreateColumn
 
 from rainfocus_client.errors import SettingsError, StorageCause, StorageError
 from rainfocus_client.troubles import Trouble
@@ -140,14 +141,14 @@ class Database:
         except (OSError, ValueError) as error:
             raise self._unusable(error) from None
 
-    def has(self, table: sa.Table) -> bool:
-        """Whether the database has a table.
+    def columns(self, table: sa.Table) -> frozenset[str]:
+        """The columns that a table has in the database; none where there is no such table.
 
         Raises:
             SettingsError: The database cannot be used.
         """
         try:
-            return sa.inspect(self._engine).has_table(table.name)
+            return _columns(sa.inspect(self._engine), table)
         except sa.exc.SQLAlchemyError as error:
             raise self._unusable(error) from None
 
@@ -165,6 +166,8 @@ class Database:
 
     def create(self, tables: sa.MetaData) -> None:
         """Make the tables, and the file if there is none; for the owner only.
+
+        A table of a version before gets the columns and indexes that it lacks.
 
         A file that others may open is kept from them; a group that was let in stays.
 
@@ -339,7 +342,7 @@ class Database:
         with self._engine.connect() as connection:
             inspector = sa.inspect(connection)
             if all(
-                inspector.has_table(table.name)
+                _columns(inspector, table) >= set(table.columns.keys())
                 and all(inspector.has_index(table.name, str(index.name)) for index in table.indexes)
                 for table in tables.sorted_tables
             ):
@@ -379,9 +382,22 @@ class Database:
 
 def _create(tables: sa.MetaData, connection: sa.Connection) -> None:
     tables.create_all(connection)
+    inspector = sa.inspect(connection)
     for table in tables.sorted_tables:
+        there = _columns(inspector, table)
+        for column in table.columns:
+            if column.name not in there:
+                added = CreateColumn(column).compile(connection)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
         for index in table.indexes:
-            index.create(connection, checkfirst=True)  # tables of a version before have none
+            index.create(connection, checkfirst=True)
+
+
+def _columns(inspector: sa.Inspector, table: sa.Table) -> frozenset[str]:
+    try:
+        return frozenset(column["name"] for column in inspector.get_columns(table.name))
+    except sa.exc.NoSuchTableError:
+        return frozenset()
 
 
 def sqlite_file(url: str) -> Path | None:

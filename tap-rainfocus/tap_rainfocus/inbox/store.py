@@ -111,7 +111,7 @@ class Inbox:
             raise SettingsError(msg, Trouble.DATABASE_URL)
         if may_be_new:
             self._database.create(TABLES)
-        elif not (self._database.has(ROWS) and self._database.has(SEQUENCE)):
+        elif not (self._database.columns(ROWS) and self._database.columns(SEQUENCE)):
             self.close()
             raise SettingsError(_NONE, Trouble.NO_INBOX)
 
@@ -189,7 +189,7 @@ class Inbox:
             SettingsError: The database cannot be used.
             StorageError: The inbox cannot be read.
         """
-        if not self._database.has(IDENTITY):
+        if not self._database.columns(IDENTITY):
             return None
         return self._database.read(
             lambda connection: connection.scalar(sa.select(IDENTITY.c.identity))

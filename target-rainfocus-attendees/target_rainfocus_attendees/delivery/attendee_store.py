@@ -154,12 +154,20 @@ class AttendeeStore:
         """Let running requests finish and begin none."""
         self._transport.halt()
 
-    async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:  # noqa: ARG002
+    async def send(
+        self,
+        identity: str,  # noqa: ARG002
+        fields: Fields,
+        at: float | None = None,  # noqa: ARG002
+        *,
+        is_probe: bool = False,
+    ) -> Receipt:
         """Store one profile.
 
         Args:
             identity: Whose profile it is.
             fields: What is sent.
+            at: When it was taken from its source.
             is_probe: Whether a fault that may be this request's own is final at once.
         """
         request = _Request(self, self._call.body(fields))

@@ -24,7 +24,9 @@ class DeduplicatingStore:
         """Send through `store`; to be made inside the loop that uses it."""
         self._store = store
         self._ledger = ledger
-        self._commits: GroupCommit[Entry | Settlement, Claim | None] = GroupCommit(self._commit)
+        self._commits: GroupCommit[Entry | Settlement, Claim | Receipt | None] = GroupCommit(
+            self._commit
+        )
 
     async def __aenter__(self) -> t.Self:
         """Open the store."""
@@ -48,21 +50,24 @@ class DeduplicatingStore:
         self._store.halt()
         self._ledger.halt()
 
-    async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:
+    async def send(
+        self, identity: str, fields: Fields, at: float | None = None, *, is_probe: bool = False
+    ) -> Receipt:
         """As `AttendeeStore.send`; the outcome may be `UNCHANGED`."""
-        claim = await self._commits.submit(self._ledger.entry(identity, fields))
-        if claim is None:
-            return Receipt(Outcome.UNCHANGED)
+        claim = await self._commits.submit(self._ledger.entry(identity, fields, at))
+        if isinstance(claim, Receipt):
+            return claim
+        claim = t.cast("Claim", claim)
         is_stored = False
         try:
-            receipt = await self._store.send(identity, fields, is_probe=is_probe)
+            receipt = await self._store.send(identity, fields, at, is_probe=is_probe)
             is_stored = receipt.outcome is Outcome.STORED
         finally:
             # If what was stored cannot be written down, it is only sent again.
             self._commits.post(Settlement(claim, is_stored))
         return receipt
 
-    def _commit(self, items: list[Entry | Settlement]) -> list[Claim | None]:
+    def _commit(self, items: list[Entry | Settlement]) -> list[Claim | Receipt | None]:
         # In this order: who was just stored may be wanted again.
         self._ledger.settle(item for item in items if isinstance(item, Settlement))
         entries = [item for item in items if not isinstance(item, Settlement)]

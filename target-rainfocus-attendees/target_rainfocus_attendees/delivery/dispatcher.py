@@ -19,7 +19,7 @@ from target_rainfocus_attendees.models import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rainfocus_client.errors import RainFocusError
 
@@ -46,6 +46,11 @@ def most_unsettled(concurrency: int) -> int:
     return concurrency * (1 + QUEUED_PER_WORKER)
 
 
+def newest(items: Iterable[Item]) -> float | None:
+    """The time of the newest of the items that one profile is made of; None if none has one."""
+    return max((item.at for item in items if item.at is not None), default=None)
+
+
 class ProfileStore(t.Protocol):
     """Where profiles go, one at a time."""
 
@@ -55,7 +60,9 @@ class ProfileStore(t.Protocol):
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
 
-    async def send(self, identity: str, fields: Fields, *, is_probe: bool = False) -> Receipt:
+    async def send(
+        self, identity: str, fields: Fields, at: float | None = None, *, is_probe: bool = False
+    ) -> Receipt:
         """Send one profile; a probe with no retries for what may be the profile's own fault."""
 
     @property
@@ -242,7 +249,7 @@ class Dispatcher:
     async def _deliver(self, store: ProfileStore, identity: str, items: list[Item]) -> None:
         fields, dropped = merge_profiles(item.profile for item in items)
         is_probe = self._suspects.is_probe(identity)
-        receipt = await store.send(identity, fields, is_probe=is_probe)
+        receipt = await store.send(identity, fields, newest(items), is_probe=is_probe)
         if receipt.failure:
             if not may_be_its_own(receipt.failure):
                 self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
@@ -332,6 +339,9 @@ class Dispatcher:
 
     def _enqueue(self, item: Item) -> None:
         identity = item.profile.identity
+        if item.at is not None and item.is_replay:
+            # What is older than the ledger may not get through with what is newer.
+            self._singly.add(identity)
         if identity in self._waiting:
             self._waiting[identity].append(item)
             return

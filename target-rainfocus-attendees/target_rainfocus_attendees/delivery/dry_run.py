@@ -9,13 +9,13 @@ import typing as t
 from functools import partial
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, StoreCall
-from target_rainfocus_attendees.delivery.dispatcher import most_unsettled
+from target_rainfocus_attendees.delivery.dispatcher import most_unsettled, newest
 from target_rainfocus_attendees.files import OWNER_ONLY, open_locked, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Underway
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from rainfocus_client.report import Traffic
@@ -26,7 +26,6 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.settings import TargetSettings
 
 STORED = Receipt(Outcome.STORED)
-UNCHANGED = Receipt(Outcome.UNCHANGED)
 
 _writing = partial(writing, "bodies", "dry_run_path")
 
@@ -95,20 +94,17 @@ class DryRun:
         self._open()
         people, self._waiting, self._unsettled = self._waiting, {}, 0
         merged = [merge_profiles(item.profile for item in items) for items in people.values()]
-        known = self._known(
-            [(identity, fields) for identity, (fields, _) in zip(people, merged, strict=True)]
-        )
+        known = self._known(people, [fields for fields, _ in merged])
         if self._bodies:
             with _writing():
                 self._bodies.writelines(
                     self._call.body(fields)
-                    for (fields, _), is_known in zip(merged, known, strict=True)
-                    if not is_known
+                    for (fields, _), receipt in zip(merged, known, strict=True)
+                    if receipt is STORED
                 )
-        for (identity, items), (_, dropped), is_known in zip(
+        for (identity, items), (_, dropped), receipt in zip(
             people.items(), merged, known, strict=True
         ):
-            receipt = UNCHANGED if is_known else STORED
             self._delivered.append(Delivered(receipt.outcome, identity, items, receipt, dropped))
 
     def check(self) -> None:
@@ -148,9 +144,11 @@ class DryRun:
         async with AttendeeStore(self._settings, self._traffic):
             """Only get a token."""
 
-    def _known(self, profiles: list[tuple[str, Fields]]) -> list[bool]:
-        if not self._ledger or not profiles:
-            return [False] * len(profiles)
-        entries = [self._ledger.entry(identity, fields) for identity, fields in profiles]
-        known = self._ledger.known(entries)
-        return [entry in known for entry in entries]
+    def _known(self, people: Mapping[str, list[Item]], sent: list[Fields]) -> list[Receipt]:
+        if not self._ledger or not people:
+            return [STORED] * len(people)
+        entries = [
+            self._ledger.entry(identity, fields, newest(items))
+            for (identity, items), fields in zip(people.items(), sent, strict=True)
+        ]
+        return [receipt or STORED for receipt in self._ledger.known(entries)]

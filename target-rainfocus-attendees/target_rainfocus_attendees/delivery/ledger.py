@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
+import time
 import typing as t
 from operator import itemgetter
 
@@ -17,28 +18,73 @@ from rainfocus_client.retry import MAX_RETRY_AFTER
 from rainfocus_client.storage.database import Database
 from rainfocus_client.troubles import Trouble
 
+from target_rainfocus_attendees.models import Outcome, Reason, Receipt
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from target_rainfocus_attendees.settings import TargetSettings
 
-Entry: t.TypeAlias = tuple[str, str]
-"""The key of a person, and the fingerprint of what is to be sent."""
 
-_TABLES = sa.MetaData()
+class Entry(t.NamedTuple):
+    """What is to be sent for somebody.
+
+    Attributes:
+        key: Of the person.
+        fingerprint: Of the fields.
+        at: When they were taken from their source, in seconds since 1970.
+        is_dated: Whether the record says so; else it is the time of now, for what is read now is
+            no older than what was stored.
+    """
+
+    key: str
+    fingerprint: str
+    at: float
+    is_dated: bool
+
+
+UNCHANGED = Receipt(Outcome.UNCHANGED)
+STALE = Receipt(
+    Outcome.UNCHANGED, Reason("stale, a newer record of the person was stored", Trouble.STALE)
+)
+
+TABLES = sa.MetaData()
 
 _TABLE = sa.Table(
     "rainfocus_attendee_ledger",
-    _TABLES,
+    TABLES,
     sa.Column("identity", sa.String(64), primary_key=True),
     sa.Column("fingerprint", sa.String(64)),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("claimed_at", sa.Float),
+    sa.Column("extracted_at", sa.Float),
 )
 
 
 _NOW = sa.cast(sa.extract("epoch", sa.func.now()), sa.Float)
 """Seconds by the database's clock, for those of the machines that write to it may differ."""
+
+
+_ADD = sa.insert(_TABLE).values(
+    identity=sa.bindparam("k"), version=sa.bindparam("v"), claimed_at=_NOW
+)
+_BLANK = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.identity == sa.bindparam("k"))
+    .values(
+        version=sa.bindparam("v"),
+        fingerprint=None,
+        claimed_at=sa.case(
+            (sa.bindparam("free", type_=sa.Boolean), _NOW), else_=_TABLE.c.claimed_at
+        ),
+    )
+)
+_CONFIRM = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.identity == sa.bindparam("k"))
+    .values(extracted_at=sa.bindparam("at"))
+)
 
 
 class Claim(t.NamedTuple):
@@ -51,6 +97,7 @@ class Claim(t.NamedTuple):
     key: str
     fingerprint: str
     version: int | None
+    at: float
 
 
 class Settlement(t.NamedTuple):
@@ -58,6 +105,21 @@ class Settlement(t.NamedTuple):
 
     claim: Claim
     stored: bool
+
+
+class Route(t.NamedTuple):
+    """Where and how profiles are sent.
+
+    Attributes:
+        place: Tells one Attendee Store from others: address, organisation and event.
+        way: Tells one way to it from others. It is no part of the key: somebody who is sent in two
+            ways has one entry, so that neither takes what the other has changed for unchanged.
+        lease: Seconds after which a claim counts as given up: no request takes longer.
+    """
+
+    place: str
+    way: str
+    lease: float
 
 
 class Ledger:
@@ -90,33 +152,37 @@ class Ledger:
         longest_try = 2 * settings.request_timeout + MAX_RETRY_AFTER
         lease = (settings.max_retries + 1) * longest_try
         database = Database("ledger", url, read_only=read_only)
-        may_be_new = may_be_new and not read_only
-        return cls(database, place, _way(settings), lease=lease, may_be_new=may_be_new)
+        columns = database.columns(_TABLE) if database.is_there else frozenset()
+        if not read_only and (columns or may_be_new):
+            database.create(TABLES)
+            columns = frozenset(_TABLE.columns.keys())
+        is_all_sent = settings.ledger_mode == "refresh"
+        route = Route(place, _way(settings), lease)
+        return cls(database, route, columns, is_all_sent=is_all_sent)
 
     def __init__(
-        self, database: Database, place: str, way: str, *, lease: float, may_be_new: bool
+        self,
+        database: Database,
+        route: Route,
+        columns: AbstractSet[str] = frozenset(_TABLE.columns.keys()),
+        *,
+        is_all_sent: bool = False,
     ) -> None:
-        """Open the ledger, and make its table where there is none.
+        """Read and write an open ledger.
 
         Args:
             database: That it is in.
-            place: Tells one Attendee Store from others: address, organisation and event.
-            way: Tells one way to it from others. It is no part of the key: somebody who is sent
-                in two ways has one entry, so that neither takes what the other has changed for
-                unchanged.
-            lease: Seconds after which a claim counts as given up: no request takes longer.
-            may_be_new: Whether one that is missing is made; without it, it is empty.
-
-        Raises:
-            SettingsError: The ledger cannot be used.
+            route: Where and how profiles are sent.
+            columns: Those that its table has; none where there is no table.
+            is_all_sent: Whether who is unchanged is sent all the same.
         """
-        self._place = place
-        self._way = way.encode()
-        self._lease = lease
+        self._place = route.place
+        self._way = route.way.encode()
+        self._lease = route.lease
         self._database = database
-        if may_be_new:
-            database.create(_TABLES)
-        self.is_there = may_be_new or (database.is_there and database.has(_TABLE))
+        self._columns = columns
+        self._is_all_sent = is_all_sent
+        self.is_there = bool(columns)
 
     def halt(self) -> None:
         """Wait no longer for others that write; to be called from any thread."""
@@ -126,25 +192,33 @@ class Ledger:
         """Close the connections."""
         self._database.close()
 
-    def entry(self, identity: str, fields: Mapping[str, t.Any]) -> Entry:
-        """The key of a person, and the fingerprint of what is to be sent."""
-        body = dump_json(dict(sorted(fields.items())))
-        return self._key(identity), _sha256(self._way + body)
+    def entry(self, identity: str, fields: Mapping[str, t.Any], at: float | None = None) -> Entry:
+        """What stands for a person and what is to be sent.
 
-    def known(self, entries: Iterable[Entry]) -> set[Entry]:
-        """Those of the entries that are written down.
+        Args:
+            identity: Whose it is.
+            fields: What is to be sent.
+            at: When it was taken from its source, in seconds since 1970; None if nobody knows.
+        """
+        body = dump_json(dict(sorted(fields.items())))
+        moment = time.time() if at is None else at
+        fingerprint = _sha256(self._way + body)
+        return Entry(self._key(identity), fingerprint, moment, is_dated=at is not None)
+
+    def known(self, entries: list[Entry]) -> list[Receipt | None]:
+        """Why entries need not be sent; None for those that do.
 
         Raises:
             StorageError: The ledger cannot be read.
         """
-        keys = {key for key, _ in entries}
         if not self.is_there:
-            return set()
-        rows = self._database.read(lambda connection: _rows(connection, keys))
-        return {(key, row.fingerprint) for key, row in rows.items() if row.fingerprint}
+            return [None] * len(entries)
+        keys = {entry.key for entry in entries}
+        rows = self._database.read(lambda connection: _rows(connection, keys, self._columns))
+        return [self._known(rows.get(entry.key), entry) for entry in entries]
 
-    def claim(self, entries: list[Entry]) -> list[Claim | None]:
-        """Blank the entries of people about to be sent; None for those that are unchanged.
+    def claim(self, entries: list[Entry]) -> list[Claim | Receipt]:
+        """Blank the entries of people about to be sent; others get the receipt that says why not.
 
         No person may be among them twice.
 
@@ -153,9 +227,7 @@ class Ledger:
         """
         if not entries:
             return []
-        return self._database.write(
-            lambda connection: _claim(connection, entries, self._lease), again=True
-        )
+        return self._database.write(lambda connection: self._claim(connection, entries), again=True)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down what was stored, and give back the claims on what was not.
@@ -164,7 +236,12 @@ class Ledger:
             StorageError: The ledger cannot be written.
         """
         rows = [
-            {"k": claim.key, "v": claim.version, "f": claim.fingerprint if stored else None}
+            {
+                "k": claim.key,
+                "v": claim.version,
+                "f": claim.fingerprint if stored else None,
+                "at": claim.at if stored else None,
+            }
             for claim, stored in settlements
             if claim.version is not None
         ]
@@ -174,7 +251,13 @@ class Ledger:
                 .where(
                     _TABLE.c.identity == sa.bindparam("k"), _TABLE.c.version == sa.bindparam("v")
                 )
-                .values(fingerprint=sa.bindparam("f"), claimed_at=None)
+                .values(
+                    fingerprint=sa.bindparam("f"),
+                    claimed_at=None,
+                    extracted_at=sa.func.coalesce(
+                        sa.bindparam("at", type_=sa.Float), _TABLE.c.extracted_at
+                    ),
+                )
             )
             self._database.write(lambda connection: connection.execute(statement, rows), again=True)
 
@@ -191,15 +274,59 @@ class Ledger:
         keys = [self._key(identity) for identity in identities]
         return self._database.erase(lambda connection: _forget(connection, keys, self._lease))
 
+    def _claim(self, connection: sa.Connection, entries: list[Entry]) -> list[Claim | Receipt]:
+        rows = _rows(connection, (entry.key for entry in entries), self._columns, self._lease)
+        claims: list[Claim | Receipt] = []
+        new, changed, confirmed = [], [], []
+        for entry in entries:
+            row = rows.get(entry.key)
+            if row is None:
+                # Not 1: an old claim on an entry that was forgotten since has another number.
+                version = secrets.randbits(62)
+                claims.append(Claim(entry.key, entry.fingerprint, version, entry.at))
+                new.append({"k": entry.key, "v": version})
+                continue
+            at = max(entry.at, row.extracted_at or 0.0)
+            if receipt := self._known(row, entry):
+                claims.append(receipt)
+                if receipt is UNCHANGED:
+                    confirmed.append({"k": entry.key, "at": at})
+                continue
+            version = row.version + 1
+            claims.append(Claim(entry.key, entry.fingerprint, version if row.is_free else None, at))
+            changed.append({"k": entry.key, "v": version, "free": row.is_free})
+        if new:
+            connection.execute(_ADD, sorted(new, key=itemgetter("k")))
+        if changed:
+            connection.execute(_BLANK, changed)
+        if confirmed:
+            connection.execute(_CONFIRM, confirmed)
+        return claims
+
+    def _known(self, row: t.Any, entry: Entry) -> Receipt | None:  # noqa: ANN401
+        """Why an entry need not be sent; None if it does."""
+        if row is None:
+            return None
+        if row.fingerprint == entry.fingerprint and not self._is_all_sent:
+            return UNCHANGED
+        stored_at = getattr(row, "extracted_at", None)  # none in a ledger of a version before
+        is_stale = entry.is_dated and stored_at is not None and entry.at < stored_at
+        return STALE if is_stale else None
+
     def _key(self, identity: str) -> str:
         return _sha256(f"{self._place}\n{hash_identity(identity)}".encode())
 
 
 def _rows(
-    connection: sa.Connection, keys: Iterable[str], lease: float | None = None
+    connection: sa.Connection,
+    keys: Iterable[str],
+    columns: Iterable[str],
+    lease: float | None = None,
 ) -> dict[str, t.Any]:
     """The rows of some people; with a lease, locked, and with whether a claim may be made."""
-    found = sa.select(_TABLE).where(_TABLE.c.identity.in_(sorted(keys)))
+    found = sa.select(*(_TABLE.c[name] for name in sorted(columns))).where(
+        _TABLE.c.identity.in_(sorted(keys))
+    )
     found = found.order_by(_TABLE.c.identity)
     if lease is not None:
         claimed_at = _TABLE.c.claimed_at
@@ -208,42 +335,8 @@ def _rows(
     return {row.identity: row for row in connection.execute(found)}
 
 
-def _claim(connection: sa.Connection, entries: list[Entry], lease: float) -> list[Claim | None]:
-    rows = _rows(connection, (key for key, _ in entries), lease)
-    claims: list[Claim | None] = []
-    new, changed = [], []
-    for key, fingerprint in entries:
-        row = rows.get(key)
-        if row is None:
-            # Not 1: an old claim on an entry that was forgotten since has another number.
-            version = secrets.randbits(62)
-            claims.append(Claim(key, fingerprint, version))
-            new.append({"k": key, "v": version})
-        elif row.fingerprint == fingerprint:
-            claims.append(None)
-        else:
-            claims.append(Claim(key, fingerprint, row.version + 1 if row.is_free else None))
-            changed.append({"k": key, "v": row.version + 1, "free": row.is_free})
-    if new:
-        added = sa.insert(_TABLE).values(
-            identity=sa.bindparam("k"), version=sa.bindparam("v"), claimed_at=_NOW
-        )
-        connection.execute(added, sorted(new, key=itemgetter("k")))
-    if changed:
-        blanked = sa.update(_TABLE).where(_TABLE.c.identity == sa.bindparam("k"))
-        values: dict[str, t.Any] = {
-            "version": sa.bindparam("v"),
-            "fingerprint": None,
-            "claimed_at": sa.case(
-                (sa.bindparam("free", type_=sa.Boolean), _NOW), else_=_TABLE.c.claimed_at
-            ),
-        }
-        connection.execute(blanked.values(values), changed)
-    return claims
-
-
 def _forget(connection: sa.Connection, keys: list[str], lease: float) -> int:
-    rows = _rows(connection, keys, lease)
+    rows = _rows(connection, keys, _TABLE.columns.keys(), lease)
     if not all(row.is_free for row in rows.values()):
         msg = (
             "A load sends this person at this moment, or was cut off while it did: try again, "

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from mmap import ACCESS_READ, mmap
 
 from target_rainfocus_attendees.files import writing
+from target_rainfocus_attendees.models import REJECTED_AT
 from target_rainfocus_attendees.reports.singer_file import SingerFile
 
 if t.TYPE_CHECKING:
@@ -14,8 +15,6 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_rainfocus_attendees.models import Message, Source
-
-REJECTED_AT = "_rejected_at"
 
 
 class Rejects:

@@ -7,7 +7,7 @@ import typing as t
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.troubles import Trouble
 
-from target_rainfocus_attendees.reports.rejects import REJECTED_AT
+from target_rainfocus_attendees.models import REJECTED_AT
 
 if t.TYPE_CHECKING:
     import logging
@@ -20,7 +20,12 @@ class Replays:
     """Looks at each record that is a reject of an earlier run."""
 
     def __init__(
-        self, origin: Mapping[str, str], logger: logging.Logger, *, elsewhere: bool
+        self,
+        origin: Mapping[str, str],
+        logger: logging.Logger,
+        *,
+        elsewhere: bool,
+        has_ledger: bool,
     ) -> None:
         """Start before the first record.
 
@@ -28,11 +33,14 @@ class Replays:
             origin: The columns that say where this run writes.
             logger: Where rejects without an origin are told.
             elsewhere: Whether any origin will do.
+            has_ledger: Whether it is known what was stored since.
         """
         self._origin = origin
         self._rejects: Rejects | None = None
         self._logger = logger
         self._elsewhere = elsewhere
+        self._has_ledger = has_ledger
+        self._has_begun = False
         self._warned = False
 
     def watch(self, rejects: Rejects) -> None:
@@ -49,6 +57,12 @@ class Replays:
         moment = record.get(REJECTED_AT)
         if moment is None:
             return
+        if not self._has_begun and not self._has_ledger:
+            self._logger.warning(
+                "The input holds rejects, and without ledger_url nobody knows whether newer values "
+                "were stored since: they are sent as they are."
+            )
+        self._has_begun = True
         rejects, self._rejects = self._rejects, None
         if rejects and rejects.holds(str(moment)):
             msg = "The input is the file that rejects_path names: give this run another one."

@@ -338,4 +338,4 @@ def test_a_database_that_is_refused_is_left_as_it_is(postgres: Postgres) -> None
     with pytest.raises(SettingsError, match="not in UTF8"):
         KeptInbox(url)
     with closing(Database("inbox", url)) as database:
-        assert not any(database.has(table) for table in TABLES.sorted_tables)
+        assert not any(database.columns(table) for table in TABLES.sorted_tables)

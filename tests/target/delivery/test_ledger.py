@@ -16,8 +16,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import Postgres
-
     Json = dict[str, t.Any]
     Call = Callable[..., t.Any]
     Start = Callable[..., subprocess.Popen[str]]
@@ -44,16 +42,6 @@ def server(loop_server: Serve) -> Iterator[Server]:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'ledger.db'}"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """One table in PostgreSQL serves all tests: the address of the store tells them apart."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    server: Postgres = request.getfixturevalue("postgres")
-    place = f"{server.user}@{server.host}:{server.port}/{server.database}"
-    return f"postgresql+psycopg://{place}"
 
 
 def people(singer: Singer, value: str, *others: Json) -> list[Json]:
