@@ -19,13 +19,12 @@ from target_rainfocus_attendees.guards import MostRejects, check_enough
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
 from target_rainfocus_attendees.input.extraction import extracted_at
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
-from target_rainfocus_attendees.mapping.deletions import is_deleted
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
-from target_rainfocus_attendees.models import Activation, Item, Outcome, Reason, Withdrawal
+from target_rainfocus_attendees.models import Activation, Item, Outcome, Withdrawal
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.replays import Replays
-from target_rainfocus_attendees.reports.summary import SKIPPED, Summary
+from target_rainfocus_attendees.reports.summary import MAPPED_AWAY, SKIPPED, Summary
 
 if t.TYPE_CHECKING:
     import logging
@@ -39,15 +38,11 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.checkpoints import State
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
-    from target_rainfocus_attendees.models import Delivered, Source
+    from target_rainfocus_attendees.models import Delivered, Reason, Source
     from target_rainfocus_attendees.reports.live_line import LiveLine
     from target_rainfocus_attendees.settings import TargetSettings
 
 SECONDS_BETWEEN_REPORTS = 10.0
-
-DELETED = Reason("deleted upstream", Trouble.DELETED)
-NO_CONSENT = Reason("no consent", Trouble.NO_CONSENT)
-MAPPED_AWAY = Reason("dropped by a stream map", Trouble.MAPPED_AWAY)
 
 NEVER_FOUND = "No record of stream %s has %s, which a setting names: is the name right?"
 
@@ -208,10 +203,8 @@ class Run:
         self._replays.check(source.record["record"])
         number = self._checkpoints.record()
         self._summary.read(source.stream)
-        if is_deleted(source.record["record"]):
-            self._leave_out(number, record, reader, source, DELETED)
-        elif not reader.may_send(record):
-            self._leave_out(number, record, reader, source, NO_CONSENT)
+        if reason := reader.why_filtered(record, source.record["record"]):
+            self._leave_out(number, record, reader, source, reason)
         else:
             try:
                 profile = reader.read(record)

@@ -20,6 +20,7 @@ from target_rainfocus_attendees.mapping.columns import (
     identity_field,
     value_at,
 )
+from target_rainfocus_attendees.mapping.deletions import is_deleted
 from target_rainfocus_attendees.mapping.emails import is_email
 from target_rainfocus_attendees.mapping.numerals import entity_id, phone_number, postal_code
 from target_rainfocus_attendees.mapping.regions import (
@@ -39,6 +40,9 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.mapping.consent import Consent
 
 Fields: t.TypeAlias = dict[str, t.Any]
+
+DELETED = Reason("deleted upstream", Trouble.DELETED)
+NO_CONSENT = Reason("no consent", Trouble.NO_CONSENT)
 
 MOST_EXACT = 1 << 53
 """From here on a number with a point or an exponent may stand for several whole ones."""
@@ -136,9 +140,18 @@ class ProfileReader:
         """Those of them at which there was none so far; empty before the first record."""
         return self._sought if self._reads else []
 
-    def may_send(self, record: Mapping[str, t.Any]) -> bool:
-        """Whether there is the consent that is asked for."""
-        return self._consent is None or self._consent.given(record)
+    def why_filtered(
+        self, record: Mapping[str, t.Any], original: Mapping[str, t.Any]
+    ) -> Reason | None:
+        """Why a record is not to be sent, whatever is in its fields; None if it may be.
+
+        Args:
+            record: After the stream maps.
+            original: Before them.
+        """
+        if is_deleted(original):
+            return DELETED
+        return NO_CONSENT if self._consent and not self._consent.given(record) else None
 
     def identity(self, record: Mapping[str, t.Any]) -> str | None:
         """Who a record is about; None where it does not say."""

@@ -23,6 +23,8 @@ OUTCOMES = tuple(Outcome)[:6]
 ALWAYS_TOLD = (Outcome.STORED, Outcome.REJECTED)
 """Outcomes that the line on a terminal counts also where there is none."""
 
+MAPPED_AWAY = Reason("dropped by a stream map", Trouble.MAPPED_AWAY)
+
 SKIPPED = Reason("of a stream that is not loaded", Trouble.NOT_LOADED)
 """Reason for which a record is filtered; the summary line counts it by itself."""
 
