@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import typing as t
+from functools import cached_property
 from http import HTTPStatus
 
 from aiolimiter import AsyncLimiter
@@ -64,26 +65,32 @@ class StoreCall:
 
     Attributes:
         name: For messages.
-        url: Where it goes.
         headers: Those that say what is sent, and into which event.
     """
 
     def __init__(self, settings: TargetSettings) -> None:
-        """Read the settings."""
+        """Read the settings; none of the connection is needed until it is made."""
         form = settings.store
         path = str(form.get("path") or f"{API_VERSION}/{CALLS[settings.mode]}").lstrip("/")
         self.name = path.partition("?")[0].removeprefix(f"{API_VERSION}/")
+        self._settings = settings
+        self._path = path
         parameter = form.get("event_parameter") or settings.event_parameter
         event = {parameter: settings.event_code}
         # That the event code goes into the query, as in v2, is an assumption.
         place = form.get("event_in", "query")
-        url = URL(Connection.from_settings(settings).base_url(path))
-        self.url = url.update_query(event) if place == "query" else url
+        self._query = event if place == "query" else {}
         self.headers = JSON | (event if place == "header" else {})
         self._event = event if place == "body" else {}
         self._wrapper = form.get("wrapper")
         self._names = form.get("names", {})
         self._codes = form.get("codes", {})
+
+    @cached_property
+    def url(self) -> URL:
+        """Where it goes."""
+        address = Connection.from_settings(self._settings).base_url(self._path)
+        return URL(address).update_query(self._query)
 
     def body(self, fields: Fields) -> bytes:
         """The body that carries a profile, and a line feed."""
