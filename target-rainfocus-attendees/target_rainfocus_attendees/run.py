@@ -22,6 +22,7 @@ from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
 from target_rainfocus_attendees.models import Activation, Item, Outcome, Withdrawal
 from target_rainfocus_attendees.reports.activation_log import ActivationLog
+from target_rainfocus_attendees.reports.mapping_log import tell_mapping
 from target_rainfocus_attendees.reports.rejects import Rejects
 from target_rainfocus_attendees.reports.replays import Replays
 from target_rainfocus_attendees.reports.summary import MAPPED_AWAY, SKIPPED, Summary
@@ -38,6 +39,7 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.checkpoints import State
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
+    from target_rainfocus_attendees.mapping.stream_mapping import StreamMapping
     from target_rainfocus_attendees.models import Delivered, Reason, Source
     from target_rainfocus_attendees.reports.live_line import LiveLine
     from target_rainfocus_attendees.settings import TargetSettings
@@ -153,10 +155,16 @@ class Run:
         if self._rejects:
             self._replays.watch(self._rejects)
 
-    def load(self, stream: str, reader: ProfileReader) -> None:
+    def load(self, stream: str, reader: ProfileReader, mapping: StreamMapping) -> None:
         """Take note that a stream is loaded, from now on through this reader."""
         self.streams.load(stream)
         self._readers[stream] = reader
+        tell_mapping(stream, mapping, self._logger)
+
+    def leave_out(self, stream: str, lack: str, advice: str) -> None:
+        """Take note of a stream that cannot be loaded: what it lacks, and what to do."""
+        self._logger.warning("%s: its records are skipped. %s", lack, advice)
+        self.streams.leave_out(stream, f"{lack}. {advice}")
 
     def takes_more(self) -> bool:
         """Whether another record is taken; one that is not is past the limit, and so is its state.

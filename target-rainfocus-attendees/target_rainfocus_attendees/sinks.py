@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from itertools import chain
+from dataclasses import replace
 
 from rainfocus_client.errors import DataError, SettingsError
 from rainfocus_client.troubles import Trouble
@@ -28,16 +28,50 @@ from target_rainfocus_attendees.mapping.columns import (
 )
 from target_rainfocus_attendees.mapping.consent import Consent
 from target_rainfocus_attendees.mapping.profiles import ProfileReader, Rules
+from target_rainfocus_attendees.mapping.stream_mapping import StreamMapping
+from target_rainfocus_attendees.mapping.wording import listed
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_rainfocus_attendees.input.checkpoints import State
+    from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
     from target_rainfocus_attendees.mapping.columns import Columns, Path
-    from target_rainfocus_attendees.models import Message
-    from target_rainfocus_attendees.run import Run
+    from target_rainfocus_attendees.models import Message, Source
     from target_rainfocus_attendees.settings import TargetSettings
     from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
-MOST_SHOWN = 30
-"""Columns that a message names."""
+
+class Taker(t.Protocol):
+    """Takes what the input holds; sinks do not know whether it is a run."""
+
+    @property
+    def streams(self) -> LoadedStreams:
+        """Which streams of the input are loaded."""
+
+    def load(self, stream: str, reader: ProfileReader, mapping: StreamMapping) -> None:
+        """Take a stream that can be loaded, from now on through this reader."""
+
+    def leave_out(self, stream: str, lack: str, advice: str) -> None:
+        """Take a stream that cannot be loaded: what it lacks, and what to do."""
+
+    def takes_more(self) -> bool:
+        """Whether another record is taken."""
+
+    def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
+        """Take a record of a stream that is loaded."""
+
+    def skip(self, name: str, source: Source) -> None:
+        """Take a record of a stream that is not loaded."""
+
+    def filter(self, stream: str) -> None:
+        """Take a record that a stream map filters out."""
+
+    def state(self, state: State) -> None:
+        """Take a state."""
+
+    def end(self) -> object:
+        """Take the end of the input."""
 
 
 class AttendeeSink(RecordSink):
@@ -57,7 +91,7 @@ class AttendeeSink(RecordSink):
             SettingsError: The stream is to be loaded and cannot be.
         """
         super().__init__(target, stream_name, schema, key_properties)
-        self._run: Run = target.run
+        self._taker: Taker = target.taker
         self._settings: TargetSettings = target.settings
         maps = target.mapper.stream_maps.get(stream_name, ())
         is_removed = any(isinstance(one, RemoveRecordTransform) for one in maps)
@@ -74,9 +108,9 @@ class AttendeeSink(RecordSink):
             raise MissingKeyError(msg, Trouble.NO_KEY)
         self.record_counter_metric.increment()
         if self._reader:
-            self._run.record(record, self._reader, context["source"])
+            self._taker.record(record, self._reader, context["source"])
         else:
-            self._run.skip(self.stream_name, context["source"])
+            self._taker.skip(self.stream_name, context["source"])
 
     def _make_reader(self, schema: Message) -> ProfileReader | None:
         settings = self._settings
@@ -86,6 +120,25 @@ class AttendeeSink(RecordSink):
         if identity_field(settings.identity) not in columns:
             self._leave_out(schema)
             return None
+        mapping = self._map(schema, columns)
+        rules = Rules(
+            identity=settings.identity,
+            strict=settings.validation == "strict",
+            null_values=frozenset(settings.null_values),
+        )
+        consent = Consent(mapping.consent, settings.consent_values) if mapping.consent else None
+        reader = ProfileReader(columns, mapping.extra, rules, consent)
+        reader.look_out_for(undeclared(schema, mapping.used))
+        self._taker.load(self.stream_name, reader, mapping)
+        return reader
+
+    def _map(self, schema: Message, columns: Columns) -> StreamMapping:
+        """Find what the settings name beside the fields, and what is left over.
+
+        Raises:
+            SettingsError: A setting names a column that is not there.
+        """
+        settings = self._settings
         for field, dotted in settings.field_map.items():
             if dotted is not None and field not in columns:
                 raise self._missing(schema, "field_map", dotted)
@@ -93,39 +146,15 @@ class AttendeeSink(RecordSink):
             field: self._path(schema, "extra_fields", dotted)
             for field, dotted in settings.extra_fields.items()
         }
-        self._tell_left_aside(schema, columns)
-        used = [*chain.from_iterable(columns.values()), *extra.values()]
         consent = None
         if settings.consent_field is not None:
-            path = self._path(schema, "consent_field", settings.consent_field)
-            consent = Consent(path, settings.consent_values)
-            used.append(path)
-        if others := unmatched(schema, used):
-            self.logger.info(
-                "Stream %s: nothing is sent of %s. field_map and extra_fields can name them.",
-                self.stream_name,
-                ", ".join(others),
-            )
-        rules = Rules(
-            identity=settings.identity,
-            strict=settings.validation == "strict",
-            null_values=frozenset(settings.null_values),
+            consent = self._path(schema, "consent_field", settings.consent_field)
+        mapping = StreamMapping(
+            identity=settings.identity, columns=columns, extra=extra, consent=consent
         )
-        reader = ProfileReader(columns, extra, rules, consent)
-        reader.look_out_for(undeclared(schema, used))
-        self._run.load(self.stream_name, reader)
-        return reader
-
-    def _tell_left_aside(self, schema: Message, columns: Columns) -> None:
-        aside = left_aside(schema, {**columns, **dict.fromkeys(self._settings.field_map, ())})
-        if aside:
-            self.logger.warning(
-                "Stream %s: %s may mean another thing and so is not sent. field_map can take it: "
-                "%s, or null to leave it out.",
-                self.stream_name,
-                ", ".join(aside.values()),
-                json.dumps(aside),
-            )
+        aside = left_aside(schema, {**columns, **dict.fromkeys(settings.field_map, ())})
+        unsent = unmatched(schema, [*mapping.used, *aside.values()])
+        return replace(mapping, aside=aside, unsent=unsent)
 
     def _path(self, schema: Message, setting: str, dotted: str) -> Path:
         path = find_path(schema, dotted)
@@ -147,7 +176,7 @@ class AttendeeSink(RecordSink):
             DataError: The stream was loaded until now.
             SettingsError: The stream must be loaded, or no stream may be left out.
         """
-        settings, streams = self._settings, self._run.streams
+        settings = self._settings
         field = identity_field(settings.identity)
         noun = "e-mail" if field == EMAIL else field
         lack = f"Stream {self.stream_name} has no {noun} field"
@@ -158,7 +187,7 @@ class AttendeeSink(RecordSink):
         elif field == EMAIL and EMAIL in find_columns(schema, {}, HASHED_EMAIL):
             lack = f"{lack} but one of hashes, for which identity can be {HASHED_EMAIL}"
         advice = f"{_field_map_text(schema, field)} {_columns_text(schema)}"
-        if self.stream_name in streams:
+        if self.stream_name in self._taker.streams:
             msg = f"{lack} any more, in a SCHEMA that came later: check the extractor. {advice}"
             raise DataError(msg, Trouble.NO_SCHEMA)
         if settings.streams:
@@ -167,8 +196,7 @@ class AttendeeSink(RecordSink):
         if settings.unmapped_streams == "fail" and self.stream_name != MELTANO_TEST:
             msg = f"{lack}, and unmapped_streams is fail: deselect the stream or set skip. {advice}"
             raise SettingsError(msg, Trouble.NO_IDENTITY)
-        self.logger.warning("%s: its records are skipped. %s", lack, advice)
-        streams.leave_out(self.stream_name, f"{lack}. {advice}")
+        self._taker.leave_out(self.stream_name, lack, advice)
 
 
 def _field_map_text(schema: Message, field: str) -> str:
@@ -178,6 +206,4 @@ def _field_map_text(schema: Message, field: str) -> str:
 
 def _columns_text(schema: Message) -> str:
     names = column_names(schema)
-    shown = [name if name.isprintable() else json.dumps(name) for name in names[:MOST_SHOWN]]
-    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
-    return f"Its columns are {', '.join(shown)}{more}." if names else "It declares no columns."
+    return f"Its columns are {listed(names)}." if names else "It declares no columns."

@@ -38,6 +38,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from target_rainfocus_attendees.models import Message
+    from target_rainfocus_attendees.sinks import Taker
 
 RECORD_REQUIRES = {"stream", "record"}
 
@@ -73,8 +74,13 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         self.max_parallelism = 1
 
     @cached_property
+    def taker(self) -> Taker:
+        """What takes what the input holds, for all sinks: the run."""
+        return self.run
+
+    @cached_property
     def run(self) -> Run:
-        """The run that all sinks take part in."""
+        """The run."""
         return Run(self.settings, self._put_out, self.logger, self._stop, self.report)
 
     @classmethod
@@ -135,7 +141,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
             if not fnmatch.filter(self._messages.schemas, name):
                 absent = "Stream %s, which stream_maps names, is not in the input."
                 self.logger.warning(absent, name)
-        self.run.end()
+        self.taker.end()
 
     @override
     def _process_record_message(self, message_dict: Message) -> None:
@@ -146,7 +152,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         if stream not in reader.schemas:
             msg = f"A record of stream {stream} came before its schema: check the extractor."
             raise UnknownStreamError(msg, Trouble.NO_SCHEMA)
-        if not self.run.takes_more():
+        if not self.taker.takes_more():
             return
         context = {"source": Source(reader.schemas[stream], message_dict)}
         is_filtered = True
@@ -156,7 +162,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
                 is_filtered = False
                 self.get_sink(stream_map.stream_alias).process_record(record, context)
         if is_filtered:
-            self.run.filter(stream)
+            self.taker.filter(stream)
 
     @staticmethod
     def _mapped(stream_map: StreamMap, message: Message) -> Message | None:
@@ -171,7 +177,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
     @override
     def _process_state_message(self, message_dict: Message) -> None:
         self._messages.assert_line_requires(message_dict, {"value"})
-        self.run.state(message_dict["value"])
+        self.taker.state(message_dict["value"])
 
     def _put_out(self, state: Message) -> None:
         try:

@@ -109,8 +109,8 @@ def find_columns(
     return columns
 
 
-def left_aside(schema: JSONSchema, columns: Columns) -> dict[str, str]:
-    """The fields that are found in no column but could be in one: field → its dotted path.
+def left_aside(schema: JSONSchema, columns: Columns) -> dict[str, Path]:
+    """The fields that are found in no column but could be in one: field → its path.
 
     Its name means another thing as well, or it holds an object.
 
@@ -119,13 +119,13 @@ def left_aside(schema: JSONSchema, columns: Columns) -> dict[str, str]:
         columns: From `find_columns`, and the fields that `field_map` decides on.
     """
     places = _places(schema)
-    found: dict[str, str] = {}
+    found: dict[str, Path] = {}
     for field in (field for field in SYNONYMS if field not in columns):
         names = (*AMBIGUOUS.get(field, ()), field, *SYNONYMS[field])
         for path in _named(names, places, lambda _: True):
             column = _at(schema, path)
             inside = [] if _may_hold_a_value(column) else [*column_names(column), "column"][:1]
-            found.setdefault(field, ".".join([*path, *inside]))
+            found.setdefault(field, (*path, *inside))
     return found
 
 

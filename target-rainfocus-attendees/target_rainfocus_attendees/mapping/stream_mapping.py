@@ -1,0 +1,44 @@
+"""What becomes of the columns of one stream: which feed which field, and which feed none."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from itertools import chain
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_rainfocus_attendees.mapping.columns import Columns, Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamMapping:
+    """What becomes of the columns of one stream.
+
+    Attributes:
+        identity: What says who somebody is, as the setting names it.
+        columns: Where the Attendee Store's fields are.
+        extra: Where other fields are, by the names they are sent under.
+        consent: Where it stands whether somebody may be sent, if that is asked for.
+        aside: Field → a column that may hold it, or another thing, and so is not sent.
+        unsent: The other columns that nothing is sent of, dotted.
+    """
+
+    identity: str
+    columns: Columns
+    extra: Mapping[str, Path]
+    consent: Path | None
+    aside: Mapping[str, Path] = field(default_factory=dict)
+    unsent: Sequence[str] = ()
+
+    @property
+    def used(self) -> list[Path]:
+        """The columns that something is made of."""
+        consent = [self.consent] if self.consent else []
+        return [*chain.from_iterable(self.columns.values()), *self.extra.values(), *consent]
+
+    @property
+    def asides(self) -> dict[str, str]:
+        """The columns that are left aside, as `field_map` would take them."""
+        return {name: ".".join(path) for name, path in self.aside.items()}
