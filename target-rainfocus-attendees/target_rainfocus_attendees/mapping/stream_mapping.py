@@ -6,6 +6,9 @@ import typing as t
 from dataclasses import dataclass, field
 from itertools import chain
 
+from target_rainfocus_attendees.mapping.columns import COUNTRY, identity_field
+from target_rainfocus_attendees.mapping.wording import shown
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -42,3 +45,25 @@ class StreamMapping:
     def asides(self) -> dict[str, str]:
         """The columns that are left aside, as `field_map` would take them."""
         return {name: ".".join(path) for name, path in self.aside.items()}
+
+    @property
+    def feeds(self) -> list[str]:
+        """Each field, as it is sent, with the columns that feed it; at last consent_field."""
+        key = identity_field(self.identity)
+        others = {name: paths for name, paths in self.columns.items() if name != key}
+        fed = {self.identity: self.columns[key], **others}
+        feeds = [f"{name} ← {_columns(name, paths)}" for name, paths in fed.items()]
+        feeds += [f"{shown(name)} ← {_dotted(path)}" for name, path in self.extra.items()]
+        return [*feeds, *([f"consent_field ← {_dotted(self.consent)}"] if self.consent else [])]
+
+
+def _columns(name: str, paths: tuple[Path, ...]) -> str:
+    columns = " and ".join(map(_dotted, paths))
+    if len(paths) == 1:
+        return columns
+    rule = "a name before a code" if name == COUNTRY else "the first with a value"
+    return f"{columns} ({rule})"
+
+
+def _dotted(path: Path) -> str:
+    return shown(".".join(path))

@@ -14,8 +14,9 @@ if t.TYPE_CHECKING:
 
 
 def tell_mapping(stream: str, mapping: StreamMapping, logger: logging.Logger) -> None:
-    """Tell what is left aside."""
+    """Tell which column feeds which field, and what is left aside."""
     name = shown(stream)
+    logger.info("Stream %s: %s.", name, ", ".join(mapping.feeds))
     if asides := mapping.asides:
         logger.warning(
             "Stream %s: %s may mean another thing and so is not sent. field_map can take it: "
