@@ -75,6 +75,16 @@ SETTINGS: dict[str, dict[str, t.Any]] = {
             "list of custom attributes a step is an attribute's code: attendee.attributes.diet."
         ),
     },
+    "mapping": {
+        "type": "string",
+        "enum": ["auto", "explicit"],
+        "default": "auto",
+        "title": "Mapping",
+        "description": (
+            "auto finds the fields that field_map does not name by the names of their columns; "
+            "explicit sends only what field_map and extra_fields name, the identity too."
+        ),
+    },
     "validation": {
         "type": "string",
         "enum": ["lenient", "strict"],
@@ -263,6 +273,7 @@ class TargetSettings(ConnectionSettings):
     identity: str
     field_map: Mapping[str, str | None] = field(default_factory=dict)
     extra_fields: Mapping[str, str] = field(default_factory=dict)
+    mapping: str
     validation: str
     consent_field: str | None = None
     consent_values: Sequence[str | bool | float]
@@ -285,6 +296,19 @@ class TargetSettings(ConnectionSettings):
 
     @override
     def check(self) -> None:
+        self._check_mapping()
+        self._check_run()
+        ledger = None
+        if self.ledger_url:
+            # SQLAlchemy takes longer to import than the rest of the target.
+            from rainfocus_client.storage.database import sqlite_file  # noqa: PLC0415
+
+            ledger = sqlite_file(self.ledger_url)
+        check_distinct(self.files | ({"ledger_url": ledger} if ledger else {}))
+        check_writable(self.files)
+
+    def _check_mapping(self) -> None:
+        """Check what is sent, and of which streams."""
         sent = {*SYNONYMS, self.identity}
         for name in self.field_map:
             if name not in sent:
@@ -306,15 +330,13 @@ class TargetSettings(ConnectionSettings):
                 "of people, for other streams may have such a column, too."
             )
             raise SettingsError(msg, Trouble.CONFLICT)
-        self._check_run()
-        ledger = None
-        if self.ledger_url:
-            # SQLAlchemy takes longer to import than the rest of the target.
-            from rainfocus_client.storage.database import sqlite_file  # noqa: PLC0415
-
-            ledger = sqlite_file(self.ledger_url)
-        check_distinct(self.files | ({"ledger_url": ledger} if ledger else {}))
-        check_writable(self.files)
+        key = identity_field(self.identity)
+        if self.mapping == "explicit" and not self.field_map.get(key):
+            msg = (
+                f"Setting mapping is explicit and field_map names no column for {key}, which says "
+                f'who somebody is: add {{"{key}": "column"}} to field_map.'
+            )
+            raise SettingsError(msg, Trouble.CONFLICT)
 
     def _check_run(self) -> None:
         """Check what a run is to do."""

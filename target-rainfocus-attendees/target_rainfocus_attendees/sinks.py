@@ -93,6 +93,7 @@ class AttendeeSink(RecordSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._taker: Taker = target.taker
         self._settings: TargetSettings = target.settings
+        self._finds_by_name = self._settings.mapping == "auto"
         maps = target.mapper.stream_maps.get(stream_name, ())
         is_removed = any(isinstance(one, RemoveRecordTransform) for one in maps)
         self._reader = None if is_removed else self._make_reader(schema)
@@ -116,7 +117,9 @@ class AttendeeSink(RecordSink):
         settings = self._settings
         if settings.streams and self.stream_name not in settings.streams:
             return None
-        columns = find_columns(schema, settings.field_map, settings.identity)
+        columns = find_columns(
+            schema, settings.field_map, settings.identity, by_name=self._finds_by_name
+        )
         if identity_field(settings.identity) not in columns:
             self._leave_out(schema)
             return None
@@ -152,7 +155,8 @@ class AttendeeSink(RecordSink):
         mapping = StreamMapping(
             identity=settings.identity, columns=columns, extra=extra, consent=consent
         )
-        aside = left_aside(schema, {**columns, **dict.fromkeys(settings.field_map, ())})
+        decided = {**columns, **dict.fromkeys(settings.field_map, ())}
+        aside = left_aside(schema, decided) if self._finds_by_name else {}
         unsent = unmatched(schema, [*mapping.used, *aside.values()])
         return replace(mapping, aside=aside, unsent=unsent)
 

@@ -82,7 +82,11 @@ def identity_field(identity: str) -> str:
 
 
 def find_columns(
-    schema: JSONSchema, field_map: Mapping[str, str | None], identity: str = EMAIL
+    schema: JSONSchema,
+    field_map: Mapping[str, str | None],
+    identity: str = EMAIL,
+    *,
+    by_name: bool = True,
 ) -> Columns:
     """Find the fields that a stream holds.
 
@@ -93,6 +97,7 @@ def find_columns(
         schema: The stream's schema.
         field_map: Field → dotted path, which goes before any name; None leaves the field out.
         identity: Which of `IDENTITIES` says who somebody is.
+        by_name: Whether fields that `field_map` does not decide on are found.
     """
     places = _places(schema)
     columns: Columns = {}
@@ -103,7 +108,7 @@ def find_columns(
             path = find_path(schema, dotted) if dotted is not None else None
             paths = [path] if path else []
         else:
-            paths = _alike(field, synonyms, places)
+            paths = _alike(field, synonyms, places) if by_name else []
         if paths:
             columns[field] = tuple(paths[:1] if field in {EMAIL, key} else dict.fromkeys(paths))
     return columns

@@ -120,3 +120,44 @@ def test_of_many_columns_the_first_are_named(call: Run, served: Script) -> None:
     ended = call([schema("Email", *(f"c{n}" for n in range(40)))], served.settings)
     (line,) = (line for line in ended.lines("INFO") if "nothing is sent of" in line)
     assert "c28, c29 and 10 more. field_map" in line
+
+
+def test_explicit_sends_only_what_is_named(call: Run, served: Script) -> None:
+    change = NAMED | {"mapping": "explicit", "field_map": {"email": "Email", "jobtitle": "title"}}
+    refusing = record(RECORD | {"opt_in": "no", "Email": "eve@example.com"})
+    ended = call([schema(*RECORD), record(RECORD), refusing], served.settings | change)
+    assert ended.code == 0, ended.log
+    assert served.bodies == [{"email": ADA, "jobtitle": "Dr", "diet": "Vegan"}]
+    assert ended.counts == {"read": 2, "stored": 1, "filtered": 1}
+    (line,) = mapping(ended)
+    assert line == (
+        "email ← Email, jobtitle ← title, diet ← attendee.attributes.diet, consent_field ← opt_in."
+    )
+    assert not ended.lines("WARNING")
+    unsent = "First Name, company, Company, country, country_code, shoe_size"
+    assert f"nothing is sent of {unsent}. field_map and extra_fields can name them." in ended.log
+
+
+@pytest.mark.parametrize("field_map", [{}, {"city": "city"}, {"email": None}], ids=str)
+@pytest.mark.parametrize(
+    ("identity", "field"),
+    [("email", "email"), ("email_lc_sha256", "email"), ("externalId", "externalId")],
+)
+def test_explicit_wants_the_column_of_the_identity(
+    call: Run, served: Script, field_map: Json, identity: str, field: str
+) -> None:
+    change = {"mapping": "explicit", "field_map": field_map, "identity": identity}
+    messages = [schema("email", "externalId", "city"), record({"email": ADA, "externalId": "1"})]
+    ended = call(messages, served.settings | change | {"streams": ["people"]})
+    assert ended.code == 78
+    assert f"Setting mapping is explicit and field_map names no column for {field}" in ended.error
+    assert f'add {{"{field}": "column"}} to field_map. [RF-106]' in ended.error
+    assert served.bodies == []
+
+
+def test_explicit_takes_no_stream_whose_column_has_another_name(call: Run, served: Script) -> None:
+    change = {"mapping": "explicit", "field_map": {"email": "Mail"}}
+    ended = call([schema("email"), record({"email": ADA})], served.settings | change)
+    assert ended.code == 65
+    assert "Stream people has no e-mail field Mail, which field_map names" in ended.error
+    assert served.bodies == []
