@@ -268,7 +268,7 @@ class Trouble(enum.Enum):
 
     NOT_SINGER = (
         "RF-501",
-        "A line of the input is no Singer message.",
+        "A line of the input is no Singer message, or there is none at all.",
         "Check the command before the pipe: it must write Singer messages and nothing else.",
     )
     BATCH = (

@@ -14,6 +14,7 @@ from functools import partial
 from rainfocus_client.errors import ExitCode
 from rainfocus_client.singer.command import run_plugin
 
+from target_rainfocus_attendees.check_command import STANDARD_INPUT, Command
 from target_rainfocus_attendees.forget_command import forget
 from target_rainfocus_attendees.target import TargetRainFocusAttendees
 
@@ -32,14 +33,20 @@ def main() -> t.NoReturn:
             partial(forget, sys.argv[2:], prog_name=name, standalone_mode=False),
         )
     try:
-        run_plugin(TargetRainFocusAttendees)
+        run_plugin(Command)
     except SystemExit as ended:
-        if ended.code in FAILURES and not any(word.startswith("--input") for word in sys.argv):
+        if ended.code in FAILURES and _reads_standard_input(sys.argv):
             read_on()
         # Python takes its handlers down before it ends: a signal would kill what is done.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         raise
+
+
+def _reads_standard_input(words: list[str]) -> bool:
+    if not {STANDARD_INPUT, f"--check={STANDARD_INPUT}"}.isdisjoint(words):
+        return True
+    return not any(word.startswith(("--input", "--check")) for word in words)
 
 
 def read_on() -> None:

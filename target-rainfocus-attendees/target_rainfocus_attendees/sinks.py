@@ -96,7 +96,7 @@ class AttendeeSink(RecordSink):
         self._finds_by_name = self._settings.mapping == "auto"
         maps = target.mapper.stream_maps.get(stream_name, ())
         is_removed = any(isinstance(one, RemoveRecordTransform) for one in maps)
-        self._reader = None if is_removed else self._make_reader(schema)
+        self._reader = self._make_reader(schema, is_removed=is_removed)
 
     @override
     def get_validator(self) -> None:
@@ -113,9 +113,14 @@ class AttendeeSink(RecordSink):
         else:
             self._taker.skip(self.stream_name, context["source"])
 
-    def _make_reader(self, schema: Message) -> ProfileReader | None:
-        settings = self._settings
-        if settings.streams and self.stream_name not in settings.streams:
+    def _make_reader(self, schema: Message, *, is_removed: bool) -> ProfileReader | None:
+        settings, streams = self._settings, self._taker.streams
+        name = self.stream_name
+        if is_removed:
+            streams.leave_out(name, f"Stream {name} is removed by a stream map.")
+            return None
+        if settings.streams and name not in settings.streams:
+            streams.leave_out(name, f"Stream {name} is not named by setting streams.")
             return None
         columns = find_columns(
             schema, settings.field_map, settings.identity, by_name=self._finds_by_name

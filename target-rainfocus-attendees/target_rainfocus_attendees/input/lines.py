@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import select
 import typing as t
+
+from rainfocus_client.troubles import Trouble
+
+from target_rainfocus_attendees.input.messages import InputError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,13 +22,19 @@ IDLE = 1.0
 """Seconds without a line after which there is time for other things."""
 
 
-def lines(file: t.IO[str], stop: Stop, idle: Callable[[], None]) -> Iterator[str | bytes]:
+def lines(
+    file: t.IO[str], stop: Stop, idle: Callable[[], None], longest: float = math.inf
+) -> Iterator[str | bytes]:
     """The lines of a file, as bytes where they come from the system.
 
     Args:
         file: Nothing was read of it before.
         stop: Heeded while there is no line.
         idle: Called every second that no line comes in.
+        longest: Bytes of a line.
+
+    Raises:
+        InputError: A line is longer.
     """
     try:
         descriptor = file.fileno()
@@ -38,6 +49,9 @@ def lines(file: t.IO[str], stop: Stop, idle: Callable[[], None]) -> Iterator[str
             yield b"".join(begun)
             begun = [others.pop()]
             yield from others
+        elif sum(map(len, begun)) > longest:
+            msg = "A line of the input is too long for a Singer message: check the extractor."
+            raise InputError(msg, Trouble.NOT_SINGER)
     if rest := b"".join(begun):
         yield rest
 

@@ -36,8 +36,13 @@ class LoadedStreams:
         self._loaded.add(stream)
 
     def leave_out(self, stream: str, reason: str) -> None:
-        """Take note of a stream that cannot be loaded, and why."""
+        """Take note of a stream that is not loaded, and why."""
         self._reasons[stream] = reason
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The streams that are not loaded, and why; of some no record may have come."""
+        return {name: why for name, why in self._reasons.items() if name not in self._loaded}
 
     def skip(self, stream: str) -> None:
         """Take note of a record of a stream that is not loaded."""

@@ -51,13 +51,14 @@ class MessageReader(SingerReader):
 
     Attributes:
         schemas: The newest SCHEMA message of each stream, as it came.
+        line: How many lines were read.
     """
 
     def __init__(self) -> None:
         """Start before the first line."""
         super().__init__()
         self.schemas: dict[str, Message] = {}
-        self._line = 0
+        self.line = 0
 
     @override
     def process_lines(
@@ -81,7 +82,7 @@ class MessageReader(SingerReader):
         callbacks = {**callbacks, **own}
         read: t.Counter[str] = Counter()
         for line in file_input or ():
-            self._line += 1
+            self.line += 1
             if line.isspace() or not line:  # an editor leaves such behind
                 continue
             message = self.deserialize_json(line)
@@ -97,13 +98,13 @@ class MessageReader(SingerReader):
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            msg = f"Line {self._line} of the input is not a JSON object: check the extractor."
+            msg = f"Line {self.line} of the input is not a JSON object: check the extractor."
             raise InputError(msg, Trouble.NOT_SINGER)
         kind = message.get("type")
         if not isinstance(kind, str):
             self.assert_line_requires(message, {"type"})
         if kind not in TYPES:
-            msg = f"Line {self._line} of the input is a message of an unknown type."
+            msg = f"Line {self.line} of the input is a message of an unknown type."
             raise InputError(msg, Trouble.NOT_SINGER)
         return message
 
@@ -111,7 +112,7 @@ class MessageReader(SingerReader):
     def assert_line_requires(self, line_dict: Message, requires: set[str]) -> None:  # type: ignore[override]
         for key in requires:
             if not isinstance(line_dict.get(key), FORMS[key]):
-                msg = f"Line {self._line} of the input lacks {key}, or has it in a wrong form."
+                msg = f"Line {self.line} of the input lacks {key}, or has it in a wrong form."
                 raise InputError(msg, Trouble.NOT_SINGER)
 
 
