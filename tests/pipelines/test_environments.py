@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
+import subprocess
 import typing as t
 import urllib.request
+from pathlib import Path
 
 import pytest
+from rainfocus_sandbox.faults.faults import Fault
 from rainfocus_sandbox.testing import SMALL, running
+from target_rainfocus_attendees.__main__ import main
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
 
-    from tests.conftest import Postgres
+    from tests.conftest import InProcess, Postgres
     from tests.pipelines.conftest import Project
 
 INLET = "inlet-5ecret-0123456789"
 TOKEN = "token-5ecret-0123456789"
+
+ROOT = Path(__file__).parents[2]
 
 STREAMS = ("attendees", "exhibitors", "leads", "session_times", "sessions", "speakers")
 
@@ -46,14 +53,23 @@ def write_env(project: Project) -> t.Callable[..., None]:
 
 
 @pytest.fixture
+def activation_log(tmp_path: Path) -> Path:
+    return tmp_path / "activations.singer"
+
+
+@pytest.fixture
 def prod(
-    sandbox: RunningSandbox, project: Project, write_env: t.Callable[..., None]
+    sandbox: RunningSandbox,
+    project: Project,
+    write_env: t.Callable[..., None],
+    activation_log: Path,
 ) -> t.Callable[..., tuple[int, str]]:
     """Run Meltano in the environment prod, with a sandbox where RainFocus would be."""
     write_env(
         RAINFOCUS_ORG_ID=sandbox.org_id,
         RAINFOCUS_CLIENT_ID=sandbox.client_id,
         RAINFOCUS_CLIENT_SECRET=sandbox.client_secret,
+        RAINFOCUS_ACTIVATION_LOG=str(activation_log),
     )
     plugins = ("TAP_RAINFOCUS", "TAP_RAINFOCUS_ATTENDEES", "TARGET_RAINFOCUS_ATTENDEES")
     there = {f"{plugin}_API_URL": sandbox.api_url for plugin in plugins}
@@ -66,7 +82,7 @@ def prod(
 
 
 def test_an_event_is_sent_what_another_was_sent_before(
-    prod: t.Callable[..., tuple[int, str]], sandbox: RunningSandbox
+    prod: t.Callable[..., tuple[int, str]], sandbox: RunningSandbox, activation_log: Path
 ) -> None:
     this_year = len(sandbox.store.attendees("summit26"))
     code, first = prod(
@@ -74,6 +90,7 @@ def test_an_event_is_sent_what_another_was_sent_before(
     )
     assert code == 0, first
     assert f"summit26: {SMALL.attendees} read, {SMALL.attendees} stored" in first
+    assert activation_log.read_text().count('"outcome":"stored"') == SMALL.attendees
 
     _, other = prod(
         "run", "carry", RAINFOCUS_READ_EVENT="summit25", RAINFOCUS_WRITE_EVENT="summit25"
@@ -158,3 +175,81 @@ def test_variables_are_checked_and_lists_are_what_the_plugin_takes(
     assert "Stream guests, which streams names, is not in the input." in told
     titles = {person["jobtitle"] for person in sandbox.store.attendees("summit26")}
     assert titles >= {person["attendeeId"] for person in sandbox.store.attendees("summit25")}
+
+
+def test_a_warehouse_says_who_was_rejected_twice_and_why(
+    prod: t.Callable[..., tuple[int, str]],
+    sandbox: RunningSandbox,
+    postgres: Postgres,
+    in_process: InProcess,
+    activation_log: Path,
+    tmp_path: Path,
+) -> None:
+    settings = {
+        "org_id": sandbox.org_id,
+        "api_url": sandbox.api_url,
+        "token_url": sandbox.token_url,
+        "client_id": sandbox.client_id,
+        "client_secret": sandbox.client_secret,
+        "event_code": "summit26",
+        "validation": "strict",
+        "concurrency": 1,
+        "rejects_path": str(tmp_path / "rejects.singer"),
+        "activation_log_path": str(activation_log),
+    }
+    config = tmp_path / "target.json"
+    config.write_text(json.dumps(settings))
+    text = {"type": ["string", "null"]}
+    columns = {"properties": {"email": text, "country": text}}
+    schema = {"type": "SCHEMA", "stream": "people", "schema": columns, "key_properties": []}
+    sandbox.faults.add(Fault("refuse_200", code="105"), Fault("refuse_400"))
+    for country in ("Italy", "Atlantis"):
+        ada = {"email": " Ada@example.com", "country": country}
+        people = [ada, {"email": "bob@example.com"}, {"email": "eve@example.com"}]
+        records = [{"type": "RECORD", "stream": "people", "record": person} for person in people]
+        lines = "".join(f"{json.dumps(message)}\n" for message in (schema, *records))
+        assert in_process(main, "--config", str(config), stdin=lines).code == 0
+    with activation_log.open("a") as cut_off:
+        cut_off.write('{"type":"RECORD","stream":"rainfocus_activations","record":{"run_id"')
+
+    url = f"postgresql+psycopg://{postgres.user}:any@{postgres.host}:{postgres.port}"
+    warehouse = {"RAINFOCUS_WAREHOUSE_URL": f"{url}/{postgres.database}"}
+    code, told = prod("run", "activations", "activations", **warehouse)
+    assert code == 0, told
+    readme = (ROOT / "target-rainfocus-attendees" / "README.md").read_text()
+    [query] = re.findall(r"```sql\n(.*?);\n```", readme, re.DOTALL)
+    assert postgres.rows(query) == [
+        {
+            "event_code": "summit26",
+            "identity": hashlib.sha256(b"ada@example.com").hexdigest(),
+            "runs": 2,
+            "why": "RF-403 105, RF-525 countryid",
+        }
+    ]
+    outcomes = postgres.rows(
+        "SELECT outcome, count(*) FROM rainfocus.rainfocus_activations GROUP BY 1 ORDER BY 1"
+    )
+    assert [(row["outcome"], row["count"]) for row in outcomes] == [
+        ("invalid", 1),
+        ("rejected", 2),
+        ("stored", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("", "fill in RAINFOCUS_ACTIVATION_LOG"), ("nowhere.singer", "nowhere.singer: No such file")],
+)
+def test_an_activation_log_that_is_not_there_is_one_line(path: str, told: str) -> None:
+    done = subprocess.run(
+        [ROOT / "extract" / "activation-log"],
+        env=os.environ | {"TAP_ACTIVATIONS_PATH": path, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    assert told in line
+    assert done.stdout == ""
