@@ -176,7 +176,8 @@ def response_code(body: object) -> str | None:
 def attendee_id(body: object) -> str | None:
     """The attendee that a reply names, as that to a v2 update does (docs/rainfocus-api.md §7)."""
     found = (part.get("attendeeId") for part in _parts(body))
-    return next((str(one) for one in found if _ID.fullmatch(str(one))), None)
+    ids = (str(one) for one in found if isinstance(one, str | int))
+    return next((one for one in ids if _ID.fullmatch(one)), None)
 
 
 def _parts(body: object) -> list[dict[str, t.Any]]:

@@ -102,6 +102,8 @@ def test_each_record_has_its_line(
         assert 0 < line["milliseconds"] < 60_000
         if line["outcome"] == "stored":
             assert hashed(stored[line["attendee_id"]].strip().lower()) == line["identity"]
+        else:
+            assert line["attendee_id"] is None
     assert invalid | {"at": 0} == invalid | {
         "at": 0,
         "outcome": "invalid",
