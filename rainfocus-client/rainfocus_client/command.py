@@ -20,6 +20,9 @@ if t.TYPE_CHECKING:
 
     from rainfocus_client.report import RunReport
 
+SIGNALLED = 128
+"""What the code is that a signal ends a command with, less the signal's number."""
+
 
 def run_command(
     command: Callable[[], object], logger: logging.Logger, report: RunReport | None = None
@@ -50,6 +53,8 @@ def _outcome(command: Callable[[], object], logger: logging.Logger) -> tuple[int
     told = None
     try:
         code = _code(command)
+        if code > SIGNALLED:
+            told = with_code(f"Stopped by a signal (exit code {code}).", Trouble.SIGNAL)
     except ClosedPipeError as error:
         code, told = error.exit_code, with_code(str(error), error.trouble)
         logger.info("%s", told)
@@ -61,7 +66,7 @@ def _outcome(command: Callable[[], object], logger: logging.Logger) -> tuple[int
         click.UsageError(told, getattr(error, "ctx", None)).show()
         code = error.exit_code
     except click.Abort:
-        code, told = 128 + signal.SIGINT, with_code("Interrupted.", Trouble.SIGNAL)
+        code, told = SIGNALLED + signal.SIGINT, with_code("Interrupted.", Trouble.SIGNAL)
         logger.error("%s", told)  # noqa: TRY400
     except RainFocusError as error:
         text = " ".join([str(error), *getattr(error, "__notes__", ())])
