@@ -149,7 +149,7 @@ class ProfileReader:
             record: After the stream maps.
             original: Before them.
         """
-        if is_deleted(original):
+        if is_deleted(original, self._nulls):
             return DELETED
         return NO_CONSENT if self._consent and not self._consent.given(record) else None
 
