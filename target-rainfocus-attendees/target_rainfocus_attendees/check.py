@@ -70,7 +70,7 @@ class Check:
     def record(self, record: Mapping[str, t.Any], reader: ProfileReader, source: Source) -> None:
         """Take a record; of the first ones that could be sent the body is kept, masked."""
         seen = self._by_reader[reader]
-        seen.summary.read(source.stream)
+        seen.summary.read(source.stream, is_loaded=True)
         if reason := reader.why_filtered(record, source.record["record"]):
             seen.summary.ended(source.stream, Outcome.FILTERED, reason)
             return
@@ -89,7 +89,7 @@ class Check:
     def filter(self, stream: str) -> None:
         """Take a record that a stream map filters out."""
         summary = self._of(stream).summary
-        summary.read(stream)
+        summary.read(stream, is_loaded=False)
         summary.ended(stream, Outcome.FILTERED, MAPPED_AWAY)
 
     def state(self, state: State) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import typing as t
+from fractions import Fraction
 
 from rainfocus_client.errors import DataError, SettingsError
 from rainfocus_client.troubles import Trouble
 
 _FORM = re.compile(r"(?P<number>\d+)|(?P<share>\d+(?:\.\d+)?) *%", re.ASCII)
 
-ALL = 100.0
+ALL = 100
 """Percent."""
 
 LEAST_FOR_A_SHARE = 100
@@ -25,7 +26,7 @@ class MostRejects(t.NamedTuple):
     """How many records may not be stored: a number, or a share of those that are tried."""
 
     text: str
-    number: float
+    number: Fraction
     is_share: bool
 
     @classmethod
@@ -37,25 +38,25 @@ class MostRejects(t.NamedTuple):
         """
         text = str(value).strip()
         found = _FORM.fullmatch(text)
-        if not found or float(found["share"] or 0) > ALL:
+        if not found or Fraction(found["share"] or 0) > ALL:
             raise SettingsError(NO_LIMIT, Trouble.SETTING)
         if share := found["share"]:
-            return cls(text, float(share) / ALL, is_share=True)
-        return cls(text, int(found["number"]), is_share=False)
+            return cls(text, Fraction(share) / ALL, is_share=True)
+        return cls(text, Fraction(found["number"]), is_share=False)
 
     def check(self, not_stored: int, tried: int) -> None:
         """Check that not too many records are not stored.
 
         Args:
             not_stored: Invalid and rejected ones.
-            tried: All with an outcome but those that were filtered.
+            tried: All that were read but those that were filtered.
 
         Raises:
             DataError: There are more than are allowed.
         """
         if not self.is_share:
             if not_stored > self.number:
-                msg = f"More than max_rejects ({self.number:,}) records are not stored."
+                msg = f"More than max_rejects ({int(self.number):,}) records are not stored."
                 raise DataError(msg, Trouble.TOO_MANY_REJECTS)
         elif tried >= LEAST_FOR_A_SHARE and not_stored > self.number * tried:
             found = f"{not_stored:,} of {tried:,} records are not stored"

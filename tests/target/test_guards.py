@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 
 import pytest
@@ -80,6 +81,50 @@ def test_a_number_of_rejects_that_is_none_is_an_error_before_anything_is_sent(
     assert ended.code == 78
     assert "max_rejects is neither a number, such as 10, nor a share" in ended.error
     assert served.bodies == []
+
+
+@pytest.mark.parametrize("share", [29, 57, 82])
+def test_as_many_as_the_share_are_not_more(
+    call: Run, singer: Singer, served: Script, tmp_path: Path, share: int
+) -> None:
+    change = {"max_rejects": f"{share}%", "rejects_path": str(tmp_path / "rejects.singer")}
+    messages = people(singer, 100 - share, "invalid", share)
+    assert call(messages, served.settings | change).code == 0
+
+
+def test_a_share_counts_those_that_are_on_their_way(
+    call: Run, singer: Singer, script: Serve, tmp_path: Path
+) -> None:
+    """At no moment are more than 4.5 % of those that were read not stored."""
+
+    def answer(*_: object) -> tuple[int, Json, Json]:
+        time.sleep(0.05)
+        return 200, {"responseCode": "0"}, {}
+
+    good = [singer.record(f"p{n}@example.com") for n in range(270)]
+    messages = [singer.schema, *good[:170], *[singer.record("bad")] * 8, *good[170:]]
+    with script(answer) as store:
+        change = {"rejects_path": str(tmp_path / "rejects.singer"), "concurrency": 16}
+        ended = call(messages, store.settings | change | {"max_rejects": "5%"})
+    assert ended.code == 0, ended.error
+
+
+def test_a_stream_that_is_mapped_away_is_not_loaded(
+    call: Run, singer: Singer, served: Script
+) -> None:
+    orders = [{**one, "stream": "orders"} for one in people(singer, 10) if one["type"] != "STATE"]
+    change = {"min_records": 5, "stream_maps": {"orders": None}}
+    ended = call([*orders, *people(singer, 1)], served.settings | change)
+    assert (ended.code, ended.states) == (65, [])
+
+
+def test_a_limit_counts_the_records_that_stream_maps_make(
+    call: Run, singer: Singer, served: Script
+) -> None:
+    maps = {"others": {"__source__": "people", "email": "jobtitle"}}
+    records = [singer.record(f"a{n}@example.com", jobtitle=f"b{n}@example.com") for n in range(3)]
+    ended = call([singer.schema, *records], served.settings | {"limit": 1, "stream_maps": maps})
+    assert (ended.code, len(served.bodies)) == (0, 1)
 
 
 @pytest.mark.parametrize("most", ["2", "2%"])

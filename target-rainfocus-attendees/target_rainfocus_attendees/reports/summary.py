@@ -48,6 +48,7 @@ class Summary:
         self._reasons: Counter[tuple[str, Outcome, str]] = Counter()
         self._dropped: Counter[str] = Counter()
         self._differing: Counter[str] = Counter()
+        self._loaded = 0
         self._skipped = 0
         self._passed_over = 0
 
@@ -68,13 +69,13 @@ class Summary:
 
     @property
     def loaded(self) -> int:
-        """Records of streams that are loaded."""
-        return self._read - self._skipped
+        """Records of streams that are loaded, as they come through the stream maps."""
+        return self._loaded
 
     @property
     def tried(self) -> int:
-        """Records with an outcome that were not filtered."""
-        return self._counts.total() - self._counts[Outcome.FILTERED]
+        """Records that were read and not filtered; some may be on their way yet."""
+        return self._read - self._counts[Outcome.FILTERED]
 
     @property
     def unfinished(self) -> int:
@@ -86,9 +87,10 @@ class Summary:
         """Whether all that was sent was rejected."""
         return bool(self._counts[Outcome.REJECTED]) and not self.succeeded
 
-    def read(self, stream: str) -> None:
-        """Count a record."""
+    def read(self, stream: str, *, is_loaded: bool) -> None:
+        """Count a record, and whether it is one to be loaded."""
         self._read += 1
+        self._loaded += is_loaded
         self._by_stream[stream]["read"] += 1
 
     def passed_over(self) -> None:
@@ -153,7 +155,10 @@ class Summary:
     def warnings(self) -> list[str]:
         """One line for each thing that was left out, of some profiles or altogether."""
         filtered = self._counts[Outcome.FILTERED] - self._skipped
-        nothing = "Every record was filtered: check consent_field, consent_values and stream_maps."
+        nothing = (
+            "Every record was filtered: check consent_field, consent_values, stream_maps, and the "
+            "columns that say what was deleted."
+        )
         return [
             *[nothing] * (filtered > 0 and filtered + self._skipped == self._read),
             *(
