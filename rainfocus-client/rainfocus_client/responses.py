@@ -175,7 +175,8 @@ def response_code(body: object) -> str | None:
 
 def attendee_id(body: object) -> str | None:
     """The attendee that a reply names, as that to a v2 update does (docs/rainfocus-api.md §7)."""
-    found = (part.get("attendeeId") for part in _parts(body))
+    parts = [body, *body.values()] if isinstance(body, dict) else []
+    found = (part.get("attendeeId") for part in parts if isinstance(part, dict))
     ids = (str(one) for one in found if isinstance(one, str | int) and one is not True)
     return next((one for one in ids if _ID.fullmatch(one)), None)
 

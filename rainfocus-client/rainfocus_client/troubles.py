@@ -34,7 +34,7 @@ class Trouble(enum.Enum):
     )
     CONFIG_FILE = (
         "RF-103",
-        "A config file or `.env` cannot be read.",
+        "A config file, `.env`, or a file that the command line names cannot be read.",
         (
             "Check that it is there, and that it is a text file in UTF-8; a config file holds one "
             "JSON object."
@@ -307,7 +307,8 @@ class Trouble(enum.Enum):
         "More records than `max_rejects` allows were not stored.",
         (
             "Look at the reasons in the message: what has changed in the source? Mend it, and run "
-            "again."
+            "again. Records in the file of `rejects_path` do not come again by themselves: mend "
+            "and replay them."
         ),
     )
     FOREIGN_REJECTS = (
@@ -375,7 +376,10 @@ class Trouble(enum.Enum):
     )
     STALE = (
         "RF-551",
-        "Unchanged: a newer record of the person was stored, so this one was not sent.",
+        (
+            "Unchanged: a newer record of the person came before, or one that said that they are "
+            "not to be sent; so this one was not sent."
+        ),
         "Nothing, unless the older values are wanted: then load them without the ledger.",
     )
 

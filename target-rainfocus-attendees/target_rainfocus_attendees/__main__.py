@@ -56,7 +56,7 @@ def read_on() -> None:
     what this command has just said.
     """
     until = time.monotonic() + SECONDS_TO_READ_ON
-    with suppress(OSError, ValueError):
+    with suppress(AttributeError, OSError, ValueError):  # the first if it is closed
         file = sys.stdin.fileno()
         while not os.isatty(file) and (seconds := until - time.monotonic()) > 0:
             if not select.select([file], [], [], seconds)[0] or not os.read(file, CHUNK):

@@ -16,7 +16,7 @@ from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
 from target_rainfocus_attendees.check import Check
-from target_rainfocus_attendees.input.lines import lines
+from target_rainfocus_attendees.input.lines import lines, standard_input
 from target_rainfocus_attendees.input.messages import InputError
 from target_rainfocus_attendees.input.sample import LONGEST, singer_lines
 from target_rainfocus_attendees.settings import TargetSettings
@@ -120,13 +120,13 @@ class _CheckingTarget(TargetRainFocusAttendees):
             self.process_endofpipe()
         else:
             self.taker.end()
-            click.echo(f"Only the first {MOST_LINES:,} lines were read.")
+            click.echo(f"The first {MOST_LINES:,} lines were read, and no more.")
 
 
 @contextmanager
 def _opened(name: str) -> Iterator[t.IO[t.Any]]:
     if name == STANDARD_INPUT:
-        yield sys.stdin
+        yield standard_input()
         return
     try:
         with Path(name).open("rb") as file:

@@ -28,7 +28,7 @@ def check_writable(files: Mapping[str, Path]) -> None:
         SettingsError: A file cannot be written.
     """
     for name, path in files.items():
-        if path.is_dir() or not _is_writable(path if path.exists() else path.parent):
+        if not _is_writable(path):
             msg = f"Setting {name} names no file that can be written: check that its folder exists."
             raise SettingsError(msg, Trouble.OUTPUT_FILE)
 
@@ -67,8 +67,14 @@ def is_regular(file: t.IO[str]) -> bool:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file for writing; if it is new, nobody but the owner may read it."""
-    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+    """Open a file for writing; if it is new, nobody but the owner may read it.
+
+    Raises:
+        OSError: It cannot be opened, or is a pipe that nobody reads.
+    """
+    file = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, OWNER_ONLY)
+    os.set_blocking(file, True)  # the opening alone does not wait
+    return file
 
 
 def open_locked(path: Path, flags: int, operation: int = fcntl.LOCK_EX) -> int:
@@ -129,4 +135,10 @@ def writing(what: str, setting: str) -> Iterator[None]:
 
 
 def _is_writable(path: Path) -> bool:
-    return os.access(path, os.W_OK)
+    try:
+        file = path.resolve()
+        is_there = file.exists()
+    except (OSError, RuntimeError, ValueError):  # no path at all, or one that goes in circles
+        return False
+    too_long = len(os.fsencode(file.name)) > os.pathconf(file.anchor, "PC_NAME_MAX")
+    return not (file.is_dir() or too_long) and os.access(file if is_there else file.parent, os.W_OK)

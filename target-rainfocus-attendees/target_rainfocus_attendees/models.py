@@ -5,12 +5,10 @@ from __future__ import annotations
 import typing as t
 from enum import StrEnum
 
-from rainfocus_client.troubles import with_code
+from rainfocus_client.troubles import Trouble, with_code
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rainfocus_client.troubles import Trouble
 
     from target_rainfocus_attendees.mapping.profiles import Profile
 
@@ -33,6 +31,12 @@ class Source(t.NamedTuple):
         """The stream it is of."""
         stream: str = self.record["stream"]
         return stream
+
+    @property
+    def key(self) -> tuple[object, ...] | None:
+        """What tells its row from others of the stream; None where the stream has no key."""
+        names = self.schema.get("key_properties") or ()
+        return tuple(self.record["record"].get(name) for name in names) or None
 
 
 class Outcome(StrEnum):
@@ -88,6 +92,29 @@ class Receipt(t.NamedTuple):
     failed_at: float | None = None
 
 
+class Extraction(t.NamedTuple):
+    """When a record was taken from its source.
+
+    Attributes:
+        stream: What it is of; times of two streams tell nothing of which is newer.
+        at: Seconds since 1970.
+        is_dated: Whether the record says so; else it is when it was read.
+        is_replay: Whether the record was rejected before.
+        is_unread: Whether it says something that is no time.
+    """
+
+    stream: str
+    at: float
+    is_dated: bool
+    is_replay: bool = False
+    is_unread: bool = False
+
+
+STALE = Receipt(
+    Outcome.UNCHANGED, Reason("stale, a newer record of the person came before", Trouble.STALE)
+)
+
+
 class Item(t.NamedTuple):
     """A profile, and the record it was read from.
 
@@ -95,26 +122,49 @@ class Item(t.NamedTuple):
         number: Of the record, in the input.
         profile: What is to be sent.
         source: The record.
-        at: When it was taken from its source, in seconds since 1970; None where nobody asks for
-            it, or knows.
+        extraction: When it was taken from its source; None where nobody asks for it.
     """
 
     number: int
     profile: Profile
     source: Source
-    at: float | None = None
+    extraction: Extraction | None = None
 
     @property
-    def is_replay(self) -> bool:
-        """Whether the record was rejected before."""
-        return REJECTED_AT in self.source.record["record"]
+    def identity(self) -> str:
+        """Whose profile it is."""
+        return self.profile.identity
 
 
 class Withdrawal(t.NamedTuple):
-    """Somebody who is not to be sent any more, of whom profiles may wait, and why."""
+    """A record that says that somebody is not to be sent, of whom profiles may wait.
 
+    Attributes:
+        number: Of the record, in the input.
+        identity: Who is not to be sent.
+        source: The record.
+        reason: Why.
+        extraction: When it was taken from its source; None where nobody asks for it.
+    """
+
+    number: int
     identity: str
+    source: Source
     reason: Reason
+    extraction: Extraction | None = None
+
+    def holds_back(self, item: Item) -> bool:
+        """Whether a profile of the person that waits is not to be sent either.
+
+        A deletion is that of a row: of the same stream and, where rows have keys, with its key. No
+        consent is that of a person. Neither concerns what was taken from its source later.
+        """
+        if self.extraction and item.extraction and item.extraction.at > self.extraction.at:
+            return False
+        if self.reason.trouble is not Trouble.DELETED:
+            return True
+        key = self.source.key
+        return key is None or (item.source.stream, item.source.key) == (self.source.stream, key)
 
 
 class Underway(t.NamedTuple):
@@ -164,6 +214,6 @@ class Delivered(t.NamedTuple):
 
     outcome: Outcome
     identity: str
-    items: list[Item]
+    items: Sequence[Item | Withdrawal]
     receipt: Receipt
     dropped: Sequence[str] = ()

@@ -17,7 +17,7 @@ from target_rainfocus_attendees.delivery.dispatcher import Dispatcher
 from target_rainfocus_attendees.delivery.dry_run import DryRun
 from target_rainfocus_attendees.guards import MostRejects, check_enough
 from target_rainfocus_attendees.input.checkpoints import Checkpoints
-from target_rainfocus_attendees.input.extraction import extracted_at
+from target_rainfocus_attendees.input.extraction import extraction_of
 from target_rainfocus_attendees.input.loaded_streams import LoadedStreams
 from target_rainfocus_attendees.mapping.profiles import InvalidProfileError
 from target_rainfocus_attendees.models import Activation, Item, Outcome, Withdrawal
@@ -40,13 +40,18 @@ if t.TYPE_CHECKING:
     from target_rainfocus_attendees.input.signals import Stop
     from target_rainfocus_attendees.mapping.profiles import ProfileReader
     from target_rainfocus_attendees.mapping.stream_mapping import StreamMapping
-    from target_rainfocus_attendees.models import Delivered, Reason, Source
+    from target_rainfocus_attendees.models import Delivered, Extraction, Reason, Source
     from target_rainfocus_attendees.reports.live_line import LiveLine
     from target_rainfocus_attendees.settings import TargetSettings
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
 NEVER_FOUND = "No record of stream %s has %s, which a setting names: is the name right?"
+
+ODD_TIME = (
+    "Stream %s: the times at which records were extracted cannot be read; they count as new. Give "
+    "_sdc_extracted_at as 2026-01-31T09:00:00Z."
+)
 
 
 class NotStoredError(DataError):
@@ -105,6 +110,7 @@ class Run:
         self._least = settings.min_records or 0
         self._limit = settings.limit
         self._taken = 0
+        self._with_odd_times: set[str] = set()
         # Updates may miss many, all of them from the start, without a wrong event.
         self._event_check = EventCheck(is_needed=settings.mode == "upsert")
         self._batch_size = settings.batch_size_rows
@@ -192,7 +198,7 @@ class Run:
 
     def _filter(self, stream: str, reason: Reason) -> None:
         number = self._checkpoints.record()
-        self._summary.read(stream)
+        self._summary.read(stream, is_loaded=False)
         self._checkpoints.settled([number])
         self._note(Activation(number, stream, Outcome.FILTERED, reason=reason))
 
@@ -208,11 +214,15 @@ class Run:
             RainFocusError: A failure that is not this record's stops the run, or too many records
                 are not stored.
         """
+        if not self.takes_more():
+            return
         self._replays.check(source.record["record"])
         number = self._checkpoints.record()
-        self._summary.read(source.stream)
+        self._summary.read(source.stream, is_loaded=True)
+        extraction = self._extraction(source) if self._is_dated else None
         if reason := reader.why_filtered(record, source.record["record"]):
-            self._leave_out(number, record, reader, source, reason)
+            identity = reader.identity(record)
+            self._leave_out(number, identity, source, reason, extraction)
         else:
             try:
                 profile = reader.read(record)
@@ -227,31 +237,38 @@ class Run:
                         error.field,
                     )
                 )
-                self._put_away(number, source, error.reason, error.field)
+                self._put_away(number, source, error.reason, error.field, extraction)
             else:
                 if profile.dropped:
                     self._summary.dropped(profile.dropped)
                 if profile.differing:
                     self._summary.differed(profile.differing)
                 self._taken += 1
-                at = extracted_at(source.record) if self._is_dated else None
-                self._dispatcher.submit(Item(number, profile, source, at))
+                self._dispatcher.submit(Item(number, profile, source, extraction))
         self._progress()
+
+    def _extraction(self, source: Source) -> Extraction:
+        extraction = extraction_of(source)
+        if extraction.is_unread and source.stream not in self._with_odd_times:
+            self._with_odd_times.add(source.stream)
+            self._logger.warning(ODD_TIME, source.stream)
+        return extraction
 
     def _leave_out(
         self,
         number: int,
-        record: Mapping[str, t.Any],
-        reader: ProfileReader,
+        identity: str | None,
         source: Source,
         reason: Reason,
+        extraction: Extraction | None,
     ) -> None:
-        identity = reader.identity(record)
-        self._note(Activation(number, source.stream, Outcome.FILTERED, identity, reason))
-        self._checkpoints.settled([number])
+        """End a record that is not to be sent; with a ledger when that knows of it."""
         if identity:
-            later = f"{reason.text}, as a later record says"
-            self._dispatcher.withdraw(Withdrawal(identity, reason._replace(text=later)))
+            withdrawal = Withdrawal(number, identity, source, reason, extraction)
+            self._dispatcher.withdraw(withdrawal)
+        if not (identity and extraction):
+            self._note(Activation(number, source.stream, Outcome.FILTERED, identity, reason))
+            self._checkpoints.settled([number])
 
     def state(self, state: State) -> None:
         """Take a state that stands behind all records taken so far."""
@@ -416,12 +433,20 @@ class Run:
             (item,) = delivered.items
             receipt = delivered.receipt
             code = receipt.code or (f"HTTP {receipt.status}" if receipt.status else "no answer")
-            self._put_away(item.number, item.source, t.cast("Reason", receipt.reason), code)
+            reason = t.cast("Reason", receipt.reason)
+            self._put_away(item.number, item.source, reason, code, item.extraction)
 
-    def _put_away(self, number: int, source: Source, reason: Reason, code: str) -> None:
+    def _put_away(
+        self,
+        number: int,
+        source: Source,
+        reason: Reason,
+        code: str,
+        extraction: Extraction | None,
+    ) -> None:
         if self._rejects:
             # No state goes out before the rejects are on the disk (_checkpoint).
-            self._rejects.add(source, str(reason), code)
+            self._rejects.add(source, str(reason), code, extraction)
             self._checkpoints.settled([number])
         else:
             self._checkpoints.lost([number])

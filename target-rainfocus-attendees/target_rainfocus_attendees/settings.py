@@ -304,8 +304,8 @@ class TargetSettings(ConnectionSettings):
             from rainfocus_client.storage.database import sqlite_file  # noqa: PLC0415
 
             ledger = sqlite_file(self.ledger_url)
-        check_distinct(self.files | ({"ledger_url": ledger} if ledger else {}))
         check_writable(self.files)
+        check_distinct(self.files | ({"ledger_url": ledger} if ledger else {}))
 
     def _check_mapping(self) -> None:
         """Check what is sent, and of which streams."""

@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from target_rainfocus_attendees import PACKAGE
 from target_rainfocus_attendees.files import is_regular, named_by
-from target_rainfocus_attendees.input.lines import lines
+from target_rainfocus_attendees.input.lines import lines, standard_input
 from target_rainfocus_attendees.input.messages import MessageReader, UnknownStreamError
 from target_rainfocus_attendees.input.signals import Stop
 from target_rainfocus_attendees.models import Source
@@ -97,7 +97,7 @@ class TargetRainFocusAttendees(RainFocusPlugin, Target):
         if about:
             cls.print_about(about_format)
             return
-        cls.from_command(config).load(file_input or sys.stdin)
+        cls.from_command(config).load(file_input or standard_input())
 
     def load(self, file: t.IO[str]) -> None:
         """Load the input, and end in good order however it ends.

@@ -357,7 +357,7 @@ def test_no_more_is_read_of_standard_input_than_is_looked_at(
         assert process.wait(30) == 0, process.stderr.read()
         out = process.stdout.read()
     assert "  Of 999 records 999 could be sent.\n" in out
-    assert out.endswith("Only the first 1,000 lines were read.\n")
+    assert out.endswith("The first 1,000 lines were read, and no more.\n")
 
 
 def test_a_schema_on_standard_input_has_a_name(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -12,8 +15,8 @@ import typing as t
 import pytest
 
 if t.TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     from rainfocus_sandbox.testing import RunningSandbox
 
@@ -376,3 +379,18 @@ def test_an_output_that_nobody_reads_any_more_is_an_error(
     assert process.returncode == 74
     assert "The next command in the pipe ended early" in log
     assert "Traceback" not in log
+
+
+def test_a_closed_standard_input_is_told(settings: Json, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(settings))
+    command = shlex.join(
+        [sys.executable, "-m", "target_rainfocus_attendees", "--config", f"{config}"]
+    )
+    for more in ("", "--check -"):
+        ended = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {more} <&-"], capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 65
+        assert "Standard input is closed" in ended.stderr
+        assert "Traceback" not in ended.stderr

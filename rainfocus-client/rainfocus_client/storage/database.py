@@ -328,9 +328,9 @@ class Database:
             for path in _parts(file):
                 # The latter two come and go.
                 with suppress(FileNotFoundError):
-                    mode = stat.S_IMODE(path.stat().st_mode)
-                    if mode & OTHERS:
-                        path.chmod(mode & ~OTHERS)
+                    mode = path.stat().st_mode
+                    if stat.S_ISREG(mode) and mode & OTHERS:
+                        path.chmod(stat.S_IMODE(mode) & ~OTHERS)
                         mended = True
         except PermissionError:
             msg = f"Others may open {file}: have its owner run chmod o= on it ({self._name}_url)."

@@ -42,11 +42,14 @@ from target_rainfocus_attendees.mapping.columns import EMAIL
 from target_rainfocus_attendees.models import Outcome, Reason, Receipt, Underway
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rainfocus_client.report import Traffic
 
     from target_rainfocus_attendees.delivery.auth import Headers
     from target_rainfocus_attendees.delivery.transport import Response
     from target_rainfocus_attendees.mapping.profiles import Fields
+    from target_rainfocus_attendees.models import Extraction, Item, Withdrawal
     from target_rainfocus_attendees.settings import TargetSettings
 
 CALLS = {"upsert": "attendee/store", "update": "attendee/update"}
@@ -161,11 +164,18 @@ class AttendeeStore:
         """Let running requests finish and begin none."""
         self._transport.halt()
 
+    async def sift(self, identity: str, items: list[Item]) -> list[bool]:  # noqa: ARG002
+        """Which records are older than what came before: nobody knows."""
+        return [False] * len(items)
+
+    async def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Nothing is written down."""
+
     async def send(
         self,
         identity: str,  # noqa: ARG002
         fields: Fields,
-        at: float | None = None,  # noqa: ARG002
+        extractions: Sequence[Extraction] = (),  # noqa: ARG002
         *,
         is_probe: bool = False,
     ) -> Receipt:
@@ -174,7 +184,7 @@ class AttendeeStore:
         Args:
             identity: Whose profile it is.
             fields: What is sent.
-            at: When it was taken from its source.
+            extractions: When it was taken from its sources.
             is_probe: Whether a fault that may be this request's own is final at once.
         """
         request = _Request(self, self._call.body(fields))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import typing as t
+from itertools import compress
 
 from target_rainfocus_attendees.delivery.blame import Suspects, may_be_its_own
 from target_rainfocus_attendees.delivery.transport import HaltedError
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
 from target_rainfocus_attendees.models import (
+    STALE,
     Delivered,
+    Item,
     Outcome,
     Reason,
     Receipt,
@@ -19,13 +22,13 @@ from target_rainfocus_attendees.models import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from rainfocus_client.errors import RainFocusError
 
     from target_rainfocus_attendees.delivery.blame import Suspect
     from target_rainfocus_attendees.mapping.profiles import Fields
-    from target_rainfocus_attendees.models import Item
+    from target_rainfocus_attendees.models import Extraction
 
 QUEUED_PER_WORKER = 4
 
@@ -46,9 +49,9 @@ def most_unsettled(concurrency: int) -> int:
     return concurrency * (1 + QUEUED_PER_WORKER)
 
 
-def newest(items: Iterable[Item]) -> float | None:
-    """The time of the newest of the items that one profile is made of; None if none has one."""
-    return max((item.at for item in items if item.at is not None), default=None)
+def in_order(items: Iterable[Item]) -> list[Item]:
+    """Records of one person as they were taken from their sources, where that is known."""
+    return sorted(items, key=lambda item: item.extraction.at if item.extraction else 0.0)
 
 
 class ProfileStore(t.Protocol):
@@ -60,8 +63,19 @@ class ProfileStore(t.Protocol):
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
 
+    async def sift(self, identity: str, items: list[Item]) -> list[bool]:
+        """Which records of a person are older than what came before."""
+
+    async def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Take note that a person is not to be sent."""
+
     async def send(
-        self, identity: str, fields: Fields, at: float | None = None, *, is_probe: bool = False
+        self,
+        identity: str,
+        fields: Fields,
+        extractions: Sequence[Extraction] = (),
+        *,
+        is_probe: bool = False,
     ) -> Receipt:
         """Send one profile; a probe with no retries for what may be the profile's own fault."""
 
@@ -111,7 +125,7 @@ class Dispatcher:
         self._failure: Exception | None = None
         # Touched in the loop only; the queue holds who can be sent for, None ends a worker.
         self._store: ProfileStore | None = None
-        self._waiting: dict[str, list[Item]] = {}
+        self._waiting: dict[str, list[Item | Withdrawal]] = {}
         self._in_flight: set[str] = set()
         self._singly: set[str] = set()
         self._suspects = Suspects()
@@ -125,22 +139,32 @@ class Dispatcher:
         Raises:
             RainFocusError: A failure that is not this profile's stops the run.
         """
+        self._submit(item)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Do not send what waits of a person; what is on its way already goes.
+
+        One that is dated gets its outcome like a profile, once the ledger knows of it.
+
+        Raises:
+            RainFocusError: A failure stops the run.
+        """
+        if withdrawal.extraction:
+            self._submit(withdrawal)
+        elif self._unsettled:
+            self._hand_over(withdrawal)
+
+    def _submit(self, item: Item | Withdrawal) -> None:
         with self._changed:
             if self._unsettled >= self._limit:
                 self._wait_until(self._limit - min(BURST, self._limit // 2))
             self.check()
             self._unsettled += 1
-            self._submitted.append(item)
-            is_first = len(self._submitted) == 1
-        if is_first:
-            self._running_loop().call_soon_threadsafe(self._take)
+        self._hand_over(item)
 
-    def withdraw(self, withdrawal: Withdrawal) -> None:
-        """Do not send what waits of a person; what is on its way already goes."""
+    def _hand_over(self, item: Item | Withdrawal) -> None:
         with self._changed:
-            if not self._unsettled:
-                return
-            self._submitted.append(withdrawal)
+            self._submitted.append(item)
             is_first = len(self._submitted) == 1
         if is_first:
             self._running_loop().call_soon_threadsafe(self._take)
@@ -223,21 +247,30 @@ class Dispatcher:
                 continue
             self._in_flight.add(identity)
             try:
-                if items := self._next(identity):
-                    await self._deliver(store, identity, items)
-                else:
-                    self._finish(identity)
+                match self._next(identity):
+                    case [Withdrawal() as withdrawal]:
+                        await store.withdraw(withdrawal)
+                        self._settle_filtered([withdrawal], withdrawal.reason)
+                        self._finish(identity)
+                    case items if items:
+                        await self._deliver(store, identity, t.cast("list[Item]", items))
+                    case _:
+                        self._finish(identity)
                 self._judge()
             except HaltedError:
                 continue
             except Exception as error:  # noqa: BLE001
                 self._fail(error)
 
-    def _next(self, identity: str) -> list[Item]:
+    def _next(self, identity: str) -> list[Item | Withdrawal]:
+        """What is sent as one, up to the next withdrawal; or a withdrawal."""
         items = self._waiting.pop(identity)
-        if identity in self._singly and len(items) > 1:
-            items, self._waiting[identity] = items[:1], items[1:]
-        return items
+        places = (place for place, one in enumerate(items) if isinstance(one, Withdrawal))
+        end = max(next(places, len(items)), 1)
+        end = 1 if identity in self._singly else end
+        if rest := items[end:]:
+            self._waiting[identity] = rest
+        return items[:end]
 
     def _finish(self, identity: str) -> None:
         self._in_flight.remove(identity)
@@ -247,9 +280,17 @@ class Dispatcher:
             self._singly.discard(identity)
 
     async def _deliver(self, store: ProfileStore, identity: str, items: list[Item]) -> None:
+        items = in_order(items)
+        stale = await store.sift(identity, items)
+        self._settle_stale(identity, [*compress(items, stale)])
+        items = [item for item, is_old in zip(items, stale, strict=True) if not is_old]
+        if not items:
+            self._finish(identity)
+            return
         fields, dropped = merge_profiles(item.profile for item in items)
+        extractions = [item.extraction for item in items if item.extraction]
         is_probe = self._suspects.is_probe(identity)
-        receipt = await store.send(identity, fields, newest(items), is_probe=is_probe)
+        receipt = await store.send(identity, fields, extractions, is_probe=is_probe)
         if receipt.failure:
             if not may_be_its_own(receipt.failure):
                 self._settle(Delivered(Outcome.UNFINISHED, identity, [], receipt))
@@ -274,8 +315,17 @@ class Dispatcher:
         self._singly.add(identity)
         self._put_back(identity, items)
 
-    def _put_back(self, identity: str, items: list[Item]) -> None:
-        self._waiting[identity] = items + self._waiting.get(identity, [])
+    def _settle_stale(self, identity: str, items: Iterable[Item]) -> None:
+        for item in items:
+            self._settle(Delivered(Outcome.UNCHANGED, identity, [item], STALE))
+
+    def _settle_filtered(self, items: Sequence[Item | Withdrawal], reason: Reason) -> None:
+        if items:
+            receipt = Receipt(Outcome.FILTERED, reason)
+            self._settle(Delivered(Outcome.FILTERED, items[0].identity, items, receipt))
+
+    def _put_back(self, identity: str, items: Sequence[Item]) -> None:
+        self._waiting[identity] = [*items, *self._waiting.get(identity, [])]
 
     def _judge(self) -> None:
         for suspect in self._suspects.judged():
@@ -322,26 +372,26 @@ class Dispatcher:
         for item in items:
             if isinstance(item, Withdrawal):
                 self._drop(item)
-            else:
+            if item.extraction or isinstance(item, Item):
                 self._enqueue(item)
         self._end_suspense()
 
     def _drop(self, withdrawal: Withdrawal) -> None:
-        # The empty list stays, for the queue knows the identity: nobody may be in it twice.
         identity = withdrawal.identity
         if held := self._suspects.release(identity):
             self._put_back(identity, held)
             self._finish(identity)
-        if items := self._waiting.get(identity):
-            self._waiting[identity] = []
-            receipt = Receipt(Outcome.FILTERED, withdrawal.reason)
-            self._settle(Delivered(Outcome.FILTERED, identity, items, receipt))
+        waiting = self._waiting.get(identity, [])
+        held_back = [isinstance(one, Item) and withdrawal.holds_back(one) for one in waiting]
+        if any(held_back):
+            # An empty list stays, for the queue knows the identity: nobody may be in it twice.
+            kept = [one for one, is_held in zip(waiting, held_back, strict=True) if not is_held]
+            dropped, self._waiting[identity] = [*compress(waiting, held_back)], kept
+            later = f"{withdrawal.reason.text}, as a later record says"
+            self._settle_filtered(dropped, withdrawal.reason._replace(text=later))
 
-    def _enqueue(self, item: Item) -> None:
-        identity = item.profile.identity
-        if item.at is not None and item.is_replay:
-            # What is older than the ledger may not get through with what is newer.
-            self._singly.add(identity)
+    def _enqueue(self, item: Item | Withdrawal) -> None:
+        identity = item.identity
         if identity in self._waiting:
             self._waiting[identity].append(item)
             return

@@ -7,22 +7,23 @@ import fcntl
 import os
 import typing as t
 from functools import partial
+from itertools import compress
 
 from target_rainfocus_attendees.delivery.attendee_store import AttendeeStore, StoreCall
-from target_rainfocus_attendees.delivery.dispatcher import most_unsettled, newest
+from target_rainfocus_attendees.delivery.dispatcher import in_order, most_unsettled
 from target_rainfocus_attendees.files import OWNER_ONLY, open_locked, writing
 from target_rainfocus_attendees.mapping.profiles import merge_profiles
-from target_rainfocus_attendees.models import Delivered, Outcome, Receipt, Underway
+from target_rainfocus_attendees.models import STALE, Delivered, Outcome, Receipt, Underway
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rainfocus_client.report import Traffic
 
     from target_rainfocus_attendees.delivery.ledger import Ledger
     from target_rainfocus_attendees.mapping.profiles import Fields
-    from target_rainfocus_attendees.models import Item, Withdrawal
+    from target_rainfocus_attendees.models import Extraction, Item, Reason, Withdrawal
     from target_rainfocus_attendees.settings import TargetSettings
 
 STORED = Receipt(Outcome.STORED)
@@ -79,11 +80,21 @@ class DryRun:
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Do not count what waits of a person."""
-        identity, reason = withdrawal
-        if items := self._waiting.pop(identity, []):
-            self._unsettled -= len(items)
-            receipt = Receipt(Outcome.FILTERED, reason)
-            self._delivered.append(Delivered(Outcome.FILTERED, identity, items, receipt))
+        waiting = self._waiting.pop(withdrawal.identity, [])
+        kept = [item for item in waiting if not withdrawal.holds_back(item)]
+        if kept:
+            self._waiting[withdrawal.identity] = kept
+        if dropped := [item for item in waiting if withdrawal.holds_back(item)]:
+            later = f"{withdrawal.reason.text}, as a later record says"
+            self._filter(dropped, withdrawal.reason._replace(text=later))
+        if withdrawal.extraction:
+            self._filter([withdrawal], withdrawal.reason)
+            self._unsettled += 1
+
+    def _filter(self, items: Sequence[Item | Withdrawal], reason: Reason) -> None:
+        self._unsettled -= len(items)
+        receipt = Receipt(Outcome.FILTERED, reason)
+        self._delivered.append(Delivered(Outcome.FILTERED, items[0].identity, items, receipt))
 
     def flush(self) -> None:
         """Give every profile its outcome.
@@ -92,7 +103,7 @@ class DryRun:
             RainFocusError: No token is given, or the file of bodies cannot be written.
         """
         self._open()
-        people, self._waiting, self._unsettled = self._waiting, {}, 0
+        people, self._waiting, self._unsettled = self._sifted(), {}, 0
         merged = [merge_profiles(item.profile for item in items) for items in people.values()]
         known = self._known(people, [fields for fields, _ in merged])
         if self._bodies:
@@ -137,18 +148,42 @@ class DryRun:
             return
         with _writing():
             descriptor = open_locked(self._path, os.O_WRONLY | os.O_TRUNC, fcntl.LOCK_SH)
-            os.fchmod(descriptor, OWNER_ONLY)
+            if self._path.is_file():
+                os.fchmod(descriptor, OWNER_ONLY)
             self._bodies = os.fdopen(descriptor, "wb")
 
     async def _sign_in(self) -> None:
         async with AttendeeStore(self._settings, self._traffic):
             """Only get a token."""
 
+    def _sifted(self) -> dict[str, list[Item]]:
+        """Who waits, with what is sent of them; one record alone is looked at like all others."""
+        people = {identity: in_order(items) for identity, items in self._waiting.items()}
+        if not self._ledger:
+            return people
+        several = {identity: items for identity, items in people.items() if len(items) > 1}
+        looks = [
+            self._ledger.look(identity, _extractions(items)) for identity, items in several.items()
+        ]
+        for (identity, items), stale in zip(
+            several.items(), self._ledger.stale(looks), strict=True
+        ):
+            for item in compress(items, stale):
+                self._delivered.append(Delivered(Outcome.UNCHANGED, identity, [item], STALE))
+            people[identity] = [
+                item for item, is_old in zip(items, stale, strict=True) if not is_old
+            ]
+        return {identity: items for identity, items in people.items() if items}
+
     def _known(self, people: Mapping[str, list[Item]], sent: list[Fields]) -> list[Receipt]:
         if not self._ledger or not people:
             return [STORED] * len(people)
         entries = [
-            self._ledger.entry(identity, fields, newest(items))
+            self._ledger.entry(identity, fields, _extractions(items))
             for (identity, items), fields in zip(people.items(), sent, strict=True)
         ]
         return [receipt or STORED for receipt in self._ledger.known(entries)]
+
+
+def _extractions(items: Sequence[Item]) -> list[Extraction]:
+    return [item.extraction for item in items if item.extraction]

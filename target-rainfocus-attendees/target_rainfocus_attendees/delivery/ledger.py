@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import secrets
-import time
 import typing as t
 from operator import itemgetter
 
@@ -18,12 +18,13 @@ from rainfocus_client.retry import MAX_RETRY_AFTER
 from rainfocus_client.storage.database import Database
 from rainfocus_client.troubles import Trouble
 
-from target_rainfocus_attendees.models import Outcome, Reason, Receipt
+from target_rainfocus_attendees.models import STALE, Outcome, Receipt
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from target_rainfocus_attendees.models import Extraction, Withdrawal
     from target_rainfocus_attendees.settings import TargetSettings
 
 
@@ -33,21 +34,40 @@ class Entry(t.NamedTuple):
     Attributes:
         key: Of the person.
         fingerprint: Of the fields.
-        at: When they were taken from their source, in seconds since 1970.
-        is_dated: Whether the record says so; else it is the time of now, for what is read now is
-            no older than what was stored.
+        extractions: When the records that they are of were taken from their sources.
     """
 
     key: str
     fingerprint: str
-    at: float
-    is_dated: bool
+    extractions: Sequence[Extraction] = ()
+
+
+class Look(t.NamedTuple):
+    """Records of a person that wait together: which of them are stale?"""
+
+    key: str
+    extractions: Sequence[Extraction]
+
+
+class Mark(t.NamedTuple):
+    """A record that says that a person is not to be sent: none that is older is, from now on.
+
+    Attributes:
+        key: Of the person.
+        extraction: When the record was taken from its source.
+        is_of_row: Whether it says so of a row alone: then rejects that are older are not sent.
+    """
+
+    key: str
+    extraction: Extraction
+    is_of_row: bool
+
+
+_ROWS = ""
+"""Stands for a stream: when a row of a person was deleted."""
 
 
 UNCHANGED = Receipt(Outcome.UNCHANGED)
-STALE = Receipt(
-    Outcome.UNCHANGED, Reason("stale, a newer record of the person was stored", Trouble.STALE)
-)
 
 TABLES = sa.MetaData()
 
@@ -58,7 +78,7 @@ _TABLE = sa.Table(
     sa.Column("fingerprint", sa.String(64)),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("claimed_at", sa.Float),
-    sa.Column("extracted_at", sa.Float),
+    sa.Column("extracted_at", sa.Text),
 )
 
 
@@ -80,10 +100,22 @@ _BLANK = (
         ),
     )
 )
-_CONFIRM = (
+_DATE = (
     sa.update(_TABLE)
     .where(_TABLE.c.identity == sa.bindparam("k"))
     .values(extracted_at=sa.bindparam("at"))
+)
+_SETTLE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.identity == sa.bindparam("k"), _TABLE.c.version == sa.bindparam("v"))
+    .values(
+        fingerprint=sa.bindparam("f"),
+        claimed_at=None,
+        extracted_at=sa.func.coalesce(sa.bindparam("at", type_=sa.Text), _TABLE.c.extracted_at),
+    )
+)
+_ADD_DATED = sa.insert(_TABLE).values(
+    identity=sa.bindparam("k"), version=sa.bindparam("v"), extracted_at=sa.bindparam("at")
 )
 
 
@@ -97,7 +129,8 @@ class Claim(t.NamedTuple):
     key: str
     fingerprint: str
     version: int | None
-    at: float
+    at: str
+    extractions: Sequence[Extraction] = ()
 
 
 class Settlement(t.NamedTuple):
@@ -192,18 +225,59 @@ class Ledger:
         """Close the connections."""
         self._database.close()
 
-    def entry(self, identity: str, fields: Mapping[str, t.Any], at: float | None = None) -> Entry:
+    def entry(
+        self, identity: str, fields: Mapping[str, t.Any], extractions: Sequence[Extraction] = ()
+    ) -> Entry:
         """What stands for a person and what is to be sent.
 
         Args:
             identity: Whose it is.
             fields: What is to be sent.
-            at: When it was taken from its source, in seconds since 1970; None if nobody knows.
+            extractions: When it was taken from its sources.
         """
         body = dump_json(dict(sorted(fields.items())))
-        moment = time.time() if at is None else at
-        fingerprint = _sha256(self._way + body)
-        return Entry(self._key(identity), fingerprint, moment, is_dated=at is not None)
+        return Entry(self._key(identity), _sha256(self._way + body), extractions)
+
+    def look(self, identity: str, extractions: Sequence[Extraction]) -> Look:
+        """What stands for records of a person."""
+        return Look(self._key(identity), extractions)
+
+    def mark(self, withdrawal: Withdrawal) -> Mark:
+        """What stands for a record that says that a person is not to be sent."""
+        is_of_row = withdrawal.reason.trouble is Trouble.DELETED
+        extraction = t.cast("Extraction", withdrawal.extraction)
+        return Mark(self._key(withdrawal.identity), extraction, is_of_row)
+
+    def stale(self, looks: Sequence[Look]) -> list[list[bool]]:
+        """Which records are older than what came before, of each person.
+
+        Raises:
+            StorageError: The ledger cannot be read.
+        """
+        if not looks or not self.is_there:
+            return [[False] * len(look.extractions) for look in looks]
+        keys = {look.key for look in looks}
+        rows = self._database.read(lambda connection: _rows(connection, keys, self._columns))
+        times = {key: _times(row) for key, row in rows.items()}
+        return [
+            [_is_stale(times.get(look.key, {}), one) for one in look.extractions] for look in looks
+        ]
+
+    def write_down(self, marks: Sequence[Mark]) -> None:
+        """Keep when people were not to be sent.
+
+        Raises:
+            StorageError: The ledger cannot be written.
+        """
+        dates = [
+            (
+                mark.key,
+                mark.extraction._replace(stream=_ROWS) if mark.is_of_row else mark.extraction,
+            )
+            for mark in marks
+        ]
+        if dates:
+            self._database.write(lambda connection: self._date(connection, dates), again=True)
 
     def known(self, entries: list[Entry]) -> list[Receipt | None]:
         """Why entries need not be sent; None for those that do.
@@ -235,6 +309,7 @@ class Ledger:
         Raises:
             StorageError: The ledger cannot be written.
         """
+        settled = list(settlements)
         rows = [
             {
                 "k": claim.key,
@@ -242,24 +317,19 @@ class Ledger:
                 "f": claim.fingerprint if stored else None,
                 "at": claim.at if stored else None,
             }
-            for claim, stored in settlements
+            for claim, stored in settled
             if claim.version is not None
         ]
-        if rows:
-            statement = (
-                sa.update(_TABLE)
-                .where(
-                    _TABLE.c.identity == sa.bindparam("k"), _TABLE.c.version == sa.bindparam("v")
-                )
-                .values(
-                    fingerprint=sa.bindparam("f"),
-                    claimed_at=None,
-                    extracted_at=sa.func.coalesce(
-                        sa.bindparam("at", type_=sa.Float), _TABLE.c.extracted_at
-                    ),
-                )
+        dates = [
+            (claim.key, one)
+            for claim, stored in settled
+            if stored and claim.version is None
+            for one in claim.extractions
+        ]
+        if rows or dates:
+            self._database.write(
+                lambda connection: self._settle(connection, rows, dates), again=True
             )
-            self._database.write(lambda connection: connection.execute(statement, rows), again=True)
 
     def forget(self, identities: Iterable[str]) -> int:
         """Remove the entries of a person, who may be known by several identities; says how many.
@@ -283,38 +353,85 @@ class Ledger:
             if row is None:
                 # Not 1: an old claim on an entry that was forgotten since has another number.
                 version = secrets.randbits(62)
-                claims.append(Claim(entry.key, entry.fingerprint, version, entry.at))
+                at = json.dumps(_updated({}, entry.extractions))
+                claims.append(Claim(entry.key, entry.fingerprint, version, at, entry.extractions))
                 new.append({"k": entry.key, "v": version})
                 continue
-            at = max(entry.at, row.extracted_at or 0.0)
+            times = _times(row)
             if receipt := self._known(row, entry):
                 claims.append(receipt)
-                if receipt is UNCHANGED:
+                if receipt is UNCHANGED and (dated := [e for e in entry.extractions if e.is_dated]):
+                    at = json.dumps(_updated(times, dated))
                     confirmed.append({"k": entry.key, "at": at})
                 continue
-            version = row.version + 1
-            claims.append(Claim(entry.key, entry.fingerprint, version if row.is_free else None, at))
-            changed.append({"k": entry.key, "v": version, "free": row.is_free})
+            at = json.dumps(_updated(times, entry.extractions))
+            next_one = row.version + 1
+            own = next_one if row.is_free else None
+            claims.append(Claim(entry.key, entry.fingerprint, own, at, entry.extractions))
+            changed.append({"k": entry.key, "v": next_one, "free": row.is_free})
         if new:
             connection.execute(_ADD, sorted(new, key=itemgetter("k")))
         if changed:
             connection.execute(_BLANK, changed)
         if confirmed:
-            connection.execute(_CONFIRM, confirmed)
+            connection.execute(_DATE, confirmed)
         return claims
+
+    def _settle(
+        self,
+        connection: sa.Connection,
+        rows: list[dict[str, t.Any]],
+        dates: Sequence[tuple[str, Extraction]],
+    ) -> None:
+        if rows:
+            connection.execute(_SETTLE, rows)
+        self._date(connection, dates)
+
+    def _date(self, connection: sa.Connection, dates: Sequence[tuple[str, Extraction]]) -> None:
+        """Write down when records of people were taken, whoever is sending for them."""
+        if not dates:
+            return
+        rows = _rows(connection, (key for key, _ in dates), self._columns, self._lease)
+        times = {key: _times(rows.get(key)) for key, _ in dates}
+        for key, one in dates:
+            times[key] = _updated(times[key], [one])
+        dated = [{"k": key, "at": json.dumps(times[key])} for key in sorted(times)]
+        if known := [row for row in dated if row["k"] in rows]:
+            connection.execute(_DATE, known)
+        if new := [row | {"v": secrets.randbits(62)} for row in dated if row["k"] not in rows]:
+            connection.execute(_ADD_DATED, new)
 
     def _known(self, row: t.Any, entry: Entry) -> Receipt | None:  # noqa: ANN401
         """Why an entry need not be sent; None if it does."""
         if row is None:
             return None
-        if row.fingerprint == entry.fingerprint and not self._is_all_sent:
-            return UNCHANGED
-        stored_at = getattr(row, "extracted_at", None)  # none in a ledger of a version before
-        is_stale = entry.is_dated and stored_at is not None and entry.at < stored_at
-        return STALE if is_stale else None
+        if row.fingerprint == entry.fingerprint:
+            return None if self._is_all_sent else UNCHANGED
+        times = _times(row)
+        stale = [_is_stale(times, one) for one in entry.extractions]
+        return STALE if stale and all(stale) else None
 
     def _key(self, identity: str) -> str:
         return _sha256(f"{self._place}\n{hash_identity(identity)}".encode())
+
+
+def _times(row: t.Any) -> dict[str, float]:  # noqa: ANN401
+    """When the newest record of each stream was taken; a ledger of a version before has none."""
+    times: dict[str, float] = json.loads(getattr(row, "extracted_at", None) or "{}")
+    return times
+
+
+def _updated(times: Mapping[str, float], extractions: Iterable[Extraction]) -> dict[str, float]:
+    newest = dict(times)
+    for one in extractions:
+        newest[one.stream] = max(one.at, newest.get(one.stream, one.at))
+    return newest
+
+
+def _is_stale(times: Mapping[str, float], one: Extraction) -> bool:
+    """Whether a record is older than one of its stream; a reject, than any of the person."""
+    newest = max(times.values(), default=one.at) if one.is_replay else times.get(one.stream, one.at)
+    return one.is_dated and one.at < newest
 
 
 def _rows(

@@ -235,6 +235,9 @@ def _failure(host: str, proxy: Proxy | None, error: Exception) -> RainFocusError
         return proxy.failure()
     if told := tls_failure(host, error):
         return told
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        msg = f"{host} did not answer in time: check request_timeout."
+        return UnreachableError(msg, Trouble.TIMEOUT)
     # Its own text may quote the address with its query.
     msg = (
         f"RainFocus could not be reached ({type(error).__name__}): "

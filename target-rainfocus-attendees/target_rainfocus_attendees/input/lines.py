@@ -6,6 +6,7 @@ import io
 import math
 import os
 import select
+import sys
 import typing as t
 
 from rainfocus_client.troubles import Trouble
@@ -20,6 +21,19 @@ if t.TYPE_CHECKING:
 CHUNK = 1 << 16
 IDLE = 1.0
 """Seconds without a line after which there is time for other things."""
+
+
+def standard_input() -> t.IO[str]:
+    """Standard input.
+
+    Raises:
+        InputError: It is closed.
+    """
+    given: t.IO[str] | None = sys.stdin
+    if given is None:
+        msg = "Standard input is closed: pipe an extractor into this command, or give --input."
+        raise InputError(msg, Trouble.NOT_SINGER)
+    return given
 
 
 def lines(

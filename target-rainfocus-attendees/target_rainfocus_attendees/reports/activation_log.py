@@ -114,10 +114,10 @@ class ActivationLog:
         Raises:
             FileError: The file cannot be written.
         """
-        waiting, self._waiting = self._waiting, []
-        if waiting:
+        if self._waiting:
             with _writing():
-                self._file.add(waiting)
+                self._file.add(self._waiting)
+            self._waiting.clear()
 
     def close(self) -> None:
         """Close the file."""

@@ -119,7 +119,12 @@ LASTING = {
     "429": (Fault("retry_after_seconds", skip=5, times=None, seconds=0), 75, "HTTP 429", 2),
     "500": (Fault("server_error", skip=5, times=None), 75, "HTTP 500", 2 + QUEUED),
     "dropped": (Fault("drop", skip=5, times=None), 69, "could not be reached", 2 + QUEUED),
-    "timeout": (Fault("slow", skip=5, times=None, seconds=5), 69, "TimeoutError", 2 + QUEUED),
+    "timeout": (
+        Fault("slow", skip=5, times=None, seconds=5),
+        69,
+        "did not answer in time",
+        2 + QUEUED,
+    ),
     "not JSON": (Fault("html", skip=5, times=None), 75, "not a JSON object", 2 + QUEUED),
     "denied": (Fault("denied", skip=5, times=None), 77, "no access to endpoint attendee", 1),
     "wrong environment": (Fault("wrong_environment", skip=5, times=None), 78, "code 103", 5),

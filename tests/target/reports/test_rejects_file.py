@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import resource
 import signal
 import stat
@@ -223,3 +224,49 @@ def test_a_disk_too_full_for_the_activation_log_ends_a_long_run_where_it_can_be_
     last = ended.states[-1]["n"] if ended.states else 0
     assert set(range(1, last + 1)) <= stored | kept
     assert last >= ended.counts["read"] - 1
+
+
+@pytest.mark.parametrize(
+    "first", ["name,email\n", '{"type":"SCHEMA","stream":"rainfocus_activations"}\n', "[1]\n"]
+)
+def test_a_file_of_something_else_is_left_alone(
+    call: Call, singer: Singer, served: Script, path: Path, first: str
+) -> None:
+    path.write_text(first)
+    ended = call([singer.schema, singer.record("x")], served.settings | {"rejects_path": str(path)})
+    assert (ended.code, path.read_text()) == (78, first)
+    assert "rejects_path names a file that holds no rejects" in ended.error
+
+
+@pytest.mark.parametrize("setting", ["rejects_path", "activation_log_path"])
+@pytest.mark.parametrize("name", ["gone/x", "nul\0", "x" * 300, "loop"])
+def test_a_path_that_can_be_none_is_told_before_anything_is_sent(
+    call: Call, singer: Singer, served: Script, tmp_path: Path, setting: str, name: str
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to(tmp_path / "gone" / "x")
+    named = str(tmp_path / ("link" if name == "gone/x" else name))
+    ended = call([singer.schema, singer.record("x")], served.settings | {setting: named})
+    assert (ended.code, served.bodies) == (78, [])
+    assert f"Setting {setting} names no file that can be written" in ended.error
+
+
+@pytest.mark.parametrize("setting", ["rejects_path", "activation_log_path"])
+def test_a_pipe_that_nobody_reads_is_an_error(
+    call: Call, singer: Singer, served: Script, tmp_path: Path, setting: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ended = call([singer.schema, singer.record("x")], served.settings | {setting: str(pipe)})
+    assert ended.code == 74
+    assert f"check {setting}" in ended.error
+
+
+def test_a_device_keeps_its_mode(
+    call: Call, singer: Singer, served: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed: list[object] = []
+    monkeypatch.setattr(os, "fchmod", lambda *what: changed.append(what))
+    settings = served.settings | {"dry_run": True, "dry_run_path": "/dev/full"}
+    call([singer.schema, singer.record("ada@example.com")], settings)
+    assert changed == []
