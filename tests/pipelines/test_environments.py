@@ -238,11 +238,17 @@ def test_a_warehouse_says_who_was_rejected_twice_and_why(
 
 @pytest.mark.parametrize(
     ("path", "told"),
-    [("", "fill in RAINFOCUS_ACTIVATION_LOG"), ("nowhere.singer", "nowhere.singer: No such file")],
+    [
+        ("", "fill in RAINFOCUS_ACTIVATION_LOG"),
+        ("nowhere.singer", "nowhere.singer is no activation log"),
+        ("README.md", "README.md is no activation log"),
+        ("docs", "docs is no activation log"),
+    ],
 )
 def test_an_activation_log_that_is_not_there_is_one_line(path: str, told: str) -> None:
     done = subprocess.run(
         [ROOT / "extract" / "activation-log"],
+        cwd=ROOT,
         env=os.environ | {"TAP_ACTIVATIONS_PATH": path, "LC_ALL": "C"},
         capture_output=True,
         text=True,

@@ -65,7 +65,7 @@ def test_wrong_credentials_show_though_nothing_more_comes(
     with start(settings | {"client_secret": "wrong-secret"}) as process:
         begin(process, text(singer.schema, singer.record("ada@example.com"), singer.state(1)))
         log, out = Lines(process.stderr), Lines(process.stdout)
-        told = log.wait(2, STARTING)
+        told = log.wait(3, STARTING)
         # What is left of the input is read for another 5 s.
         assert process.wait(8) == 77
         log.end()
