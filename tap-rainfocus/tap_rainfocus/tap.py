@@ -7,12 +7,10 @@ import sys
 import typing as t
 from collections import Counter
 from functools import cached_property
-from urllib.parse import urlsplit
 
 import click
 from rainfocus_client.adaptive_limit import AdaptiveLimit
 from rainfocus_client.collector import collect_rarely
-from rainfocus_client.connection import Connection
 from rainfocus_client.errors import EndpointDeniedError, SettingsError
 from rainfocus_client.settings.checks import check_settings
 from rainfocus_client.settings.declarations import settings_schema
@@ -27,9 +25,8 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_rainfocus.api.client import RainFocusClient
-from tap_rainfocus.api.pagination import Downloader
-from tap_rainfocus.api.shared_downloads import SharedDownloads
+from tap_rainfocus.api.network import Network
+from tap_rainfocus.api.v3 import V3
 from tap_rainfocus.settings import SETTINGS, TapSettings
 from tap_rainfocus.streams.base import MOST_NAMES
 from tap_rainfocus.streams.bookmarks import check_state, keep_bookmarks_of
@@ -45,6 +42,7 @@ if t.TYPE_CHECKING:
 
     from rainfocus_client.singer.plugin import GivenSettings
 
+    from tap_rainfocus.api.surface import Surface
     from tap_rainfocus.streams.base import TapStream
 
 _IS_TEST = "tap-rainfocus --test"
@@ -110,7 +108,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
             msg = "No stream is selected: select some in the catalog, or run without one."
             raise SettingsError(msg, Trouble.NOTHING_SELECTED)
         self._check_lookback()
-        others = keep_bookmarks_of(self.source, self.state) if self._asking else []
+        others = keep_bookmarks_of(self.surface.origin, self.state) if self._asking else []
         for name in others:
             self.logger.warning(
                 "The bookmark of stream %s is of another org or host: it is read anew.", name
@@ -171,7 +169,12 @@ class TapRainFocus(RainFocusPlugin, Tap):
         events = ExperienceEvents(self)
         if not self.settings.connects:
             return [events]
-        return [*(new(self) for new in STREAMS), events]
+        return [*self._polled_streams(), events]
+
+    def _polled_streams(self) -> Iterator[RainFocusStream]:
+        for stream in STREAMS:
+            if source := self.surface.source(str(vars(stream)["name"]), stream.path):
+                yield stream(self, source)
 
     @cached_property
     @override
@@ -181,19 +184,16 @@ class TapRainFocus(RainFocusPlugin, Tap):
         return StateWriter(writer, self.report.state_written)
 
     @cached_property
-    def source(self) -> str:
-        """Where the bookmarks of polled streams are of: host and org."""
-        host = urlsplit(Connection.from_settings(self.settings).api_url).netloc.lower()
-        return f"{host}/{self.settings.org_id}"
-
-    @cached_property
-    def downloader(self) -> Downloader:
-        """What all streams read through."""
-        user_agent = f"{self.name}/{self.plugin_version}"
-        settings, traffic = self.settings, self.report.traffic
-        client = RainFocusClient(settings, user_agent, traffic, settings.concurrency)
-        is_alone = min(settings.concurrency, len(settings.events)) <= 1
-        return Downloader(client, settings.max_retries, self.logger, traffic, tells_all=is_alone)
+    def surface(self) -> Surface:
+        """Where polled streams come from."""
+        network = Network(
+            user_agent=f"{self.name}/{self.plugin_version}",
+            timeout=self.settings.request_timeout,
+            max_retries=self.settings.max_retries,
+            traffic=self.report.traffic,
+            logger=self.logger,
+        )
+        return V3(self.settings, network, lambda: [one.source.call for one in self._asking])
 
     @cached_property
     def limit(self) -> AdaptiveLimit:
@@ -203,11 +203,6 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def make_limit(self) -> AdaptiveLimit:
         """A limit that has learned nothing yet."""
         return AdaptiveLimit(self.settings.concurrency, "pages are read", self.logger)
-
-    @cached_property
-    def shared_downloads(self) -> SharedDownloads:
-        """The downloads that streams share."""
-        return SharedDownloads(self.downloader, [stream.call for stream in self._asking])
 
     @override
     def handle_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,46 +1,32 @@
-"""Reads a download page by page, with retries."""
+"""Reads a download page by page, by cursors."""
 
 from __future__ import annotations
 
 import typing as t
 
 import orjson
-import tenacity
-from rainfocus_client.adaptive_limit import BUSY
-from rainfocus_client.errors import BusyError, DataError, RetriableError, TokenRefusedError
-from rainfocus_client.lenient_json import parse_body
-from rainfocus_client.responses import judge
-from rainfocus_client.retry import policy
+from rainfocus_client.errors import DataError, TokenRefusedError
 from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.api.pages import Page, UncertainEndError
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Iterator
 
-    from rainfocus_client.report import Traffic
-
-    from tap_rainfocus.api.client import Answer, Params, RainFocusClient
+    from tap_rainfocus.api.attempts import Attempts
+    from tap_rainfocus.api.client import Params, RainFocusClient
     from tap_rainfocus.api.pages import Cursor
+    from tap_rainfocus.api.sender import Answer
     from tap_rainfocus.api.turns import Turns
 
 
 class Downloader:
-    """Makes downloads, all with the same client and patience."""
+    """Makes downloads, all with the same client."""
 
-    def __init__(
-        self,
-        client: RainFocusClient,
-        max_retries: int,
-        logger: logging.Logger,
-        traffic: Traffic,
-        *,
-        tells_all: bool,
-    ) -> None:
-        """Try passing faults again `max_retries` times, say so in the log, and count it."""
+    def __init__(self, client: RainFocusClient, attempts: Attempts) -> None:
+        """Ask this client, as often as it takes."""
         self._client = client
-        self._policy = policy(max_retries, logger, traffic, tells_all=tells_all)
+        self._attempts = attempts
 
     def pages(self, call: str, params: Params, records_key: str, turns: Turns) -> Iterator[Page]:
         """Every page of a download; a turn is taken for each request.
@@ -89,28 +75,18 @@ class Downloader:
         asked = {**params, cursor.name: cursor.value} if cursor else params
 
         def attempt() -> Page:
-            with turns.turn():
-                answer = self._client.get(call, asked, turns.rest)
-                try:
-                    page = _read(call, answer, records_key)
-                except TokenRefusedError:
-                    answer = self._client.get(call, asked, turns.rest, refused=answer.token)
-                    page = _read(call, answer, records_key)
-                if cursor and not page.records:
-                    msg = (
-                        f"RainFocus answered {call} with an empty last page: the end, or "
-                        "throttling."
-                    )
-                    raise UncertainEndError(msg, Trouble.EMPTY_PAGE)
-                return page
+            answer = self._client.get(call, asked, turns.rest)
+            try:
+                page = _read(call, answer, records_key)
+            except TokenRefusedError:
+                answer = self._client.get(call, asked, turns.rest, refused=answer.token)
+                page = _read(call, answer, records_key)
+            if cursor and not page.records:
+                msg = f"RainFocus answered {call} with an empty last page: the end, or throttling."
+                raise UncertainEndError(msg, Trouble.EMPTY_PAGE)
+            return page
 
-        def pause(state: tenacity.RetryCallState) -> None:
-            self._policy["before_sleep"](state)
-            if state.outcome and isinstance(state.outcome.exception(), BusyError):
-                turns.pause(state.upcoming_sleep)
-
-        policy = self._policy | {"before_sleep": pause}
-        return tenacity.Retrying(**policy, sleep=turns.sleep)(attempt)
+        return self._attempts.make(attempt, turns)
 
 
 def _content(page: Page) -> object:
@@ -128,10 +104,4 @@ def _check_total(call: str, received: int, page: Page) -> None:
 
 
 def _read(call: str, answer: Answer, records_key: str) -> Page:
-    try:
-        body = judge(call, answer.status, parse_body(answer.content), answer.headers)
-    except RetriableError as later:
-        if answer.status in BUSY:
-            raise BusyError(str(later), later.trouble, later.retry_after) from None
-        raise
-    return Page.from_reply(call, body, answer.headers, records_key)
+    return Page.from_reply(call, answer.body(call), answer.headers, records_key)

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_rainfocus.api.pages import Record
+    from tap_rainfocus.api.surface import Source
     from tap_rainfocus.schema.destinations import Shaped
     from tap_rainfocus.tap import TapRainFocus
 
@@ -51,9 +52,9 @@ class SessionTimes(RainFocusStream):
     path = "entityDataDump/session"
     groups = (xdm.SESSIONTIME, xdm.SESSION.only(*_OF_SESSION))
 
-    def __init__(self, tap: TapRainFocus) -> None:
+    def __init__(self, tap: TapRainFocus, source: Source) -> None:
         """Prepare to read the session that a time belongs to."""
-        super().__init__(tap)
+        super().__init__(tap, source)
         session = xdm.SESSION.only(*_OF_SESSION, "times").reading("times", read_list)
         self._read_session = Normalizer((session, xdm.EVENT))
 

@@ -7,7 +7,7 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 
 import orjson
@@ -18,6 +18,7 @@ from typing_extensions import override
 from tap_rainfocus.api.pages import Page, UncertainEndError
 from tap_rainfocus.api.side_by_side import read_side_by_side
 from tap_rainfocus.api.turns import Turns
+from tap_rainfocus.api.v3 import DUMP_PAGE_SIZE
 from tap_rainfocus.schema.normalization import Normalizer
 from tap_rainfocus.schema.unread import as_text
 from tap_rainfocus.schema.xdm import EVENT, record_schema
@@ -26,18 +27,16 @@ from tap_rainfocus.streams.bookmarks import Bookmarks
 from tap_rainfocus.streams.progress import Progress
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
 
     from tap_rainfocus.api.pages import Record
+    from tap_rainfocus.api.surface import Source
     from tap_rainfocus.schema.destinations import Groups, Shaped
     from tap_rainfocus.schema.xdm import Group
     from tap_rainfocus.tap import TapRainFocus
-
-DUMP_PAGE_SIZE = 100_000
-"""A working client asks dumps for this many; without it they seem to be cut off."""
 
 MOST_DUMPS = 2
 """Dumps at a time: each is one page that holds a whole entity."""
@@ -67,10 +66,9 @@ class _Reading:
 class RainFocusStream(TapStream):
     """A stream of one RainFocus call.
 
-    A call that ends in `/search` is read page by page and incrementally, any other in one piece
-    and in full.
-
     Attributes:
+        path: The call of v3: one that ends in `/search` is read page by page and incrementally,
+            any other in one piece and in full.
         identifiers: What makes the `_id` of a record without id: of each row the first field,
             dotted, that it has.
     """
@@ -81,21 +79,16 @@ class RainFocusStream(TapStream):
     # An id is a person's, or unique within an event: one table may hold several events.
     primary_keys: Sequence[str] = (EVENT_CODE, "_id")
 
-    def __init__(self, tap: TapRainFocus) -> None:
-        """Set up the stream as the tap's settings want it."""
-        overrides = tap.settings.endpoints.get(self.name, {})
+    def __init__(self, tap: TapRainFocus, source: Source) -> None:
+        """Set up the stream as the tap's settings want it, to be read from a source."""
         codes, view = tap.settings.custom_attributes, tap.settings.speaker_view
         main, *others = map(view.apply, self.groups)
         groups = (main.with_attributes(codes), *others)
         super().__init__(tap, record_schema(groups), (*groups, view.apply(EVENT)))
-        self.call: str = overrides.get("path", self.path).strip("/")
-        self.searched = self.call.endswith("/search")
-        self.records_key: str = overrides.get("records_key") or (
-            "results" if self.searched else "data"
-        )
-        if self.searched:
+        self.source = source
+        if source.is_searched:
             self.replication_key = "timestamp"
-        if events := tap.settings.events:
+        if events := tap.surface.events:
             # "event" is a key of every record, so that the SDK adds none of its own.
             self.contexts = [{"event": code} for code in events]
         self._ended_whole = 0  # downloads that ended with all there is
@@ -120,7 +113,7 @@ class RainFocusStream(TapStream):
     @property
     def asks_for_changes(self) -> bool:
         """Whether a run after the first reads only what has changed."""
-        return self.searched and self.replication_method != "FULL_TABLE"
+        return self.source.is_searched and self.replication_method != "FULL_TABLE"
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -129,12 +122,15 @@ class RainFocusStream(TapStream):
     @override
     def read_pages(self, context: Context | None) -> t.Generator[Iterable[Record], None, None]:
         downloads = [
-            (_Reading(event, self.title(one)), self._download(event))
+            (
+                _Reading(event, self.title(one)),
+                self.source.download(event, self._since(event), is_trial=self.is_trial),
+            )
             for one in ([context] if context else self.contexts)
             for event in [one["event"] if one else None]
         ]
         most = self.tap.settings.concurrency
-        most = most if self.searched else min(most, MOST_DUMPS)
+        most = most if self.source.is_searched else min(most, MOST_DUMPS)
         # What a trial leaves behind must not keep the next one waiting.
         turns = Turns(self.tap.make_limit() if self.is_trial else self.tap.limit)
         traffic, states = self.tap.report.traffic, self.tap.state_writer
@@ -160,7 +156,7 @@ class RainFocusStream(TapStream):
             reading.clock, reading.code = page.clock, reading.event or page.event
             self._begin_version(page.clock)
         reading.pages += 1
-        if not self.searched and len(page.records) >= DUMP_PAGE_SIZE:
+        if not self.source.is_searched and len(page.records) >= DUMP_PAGE_SIZE:
             self._ended_whole -= 1
             self.tap.warn_once(
                 f"Stream {self.name}: the dump of {len(page.records):,} records is as long as "
@@ -188,7 +184,7 @@ class RainFocusStream(TapStream):
                 self._finish(reading)
             case EndpointDeniedError() if not reading.pages and not self.is_trial:
                 self.tap.skip_denied(self.name, reading.title, failure)
-            case UncertainEndError() if self.searched:
+            case UncertainEndError() if self.source.is_searched:
                 self.logger.warning(
                     "%s The bookmark stays, for the next run to look again.", failure
                 )
@@ -209,7 +205,7 @@ class RainFocusStream(TapStream):
             self.logger.info("%s: %s records.", reading.title, f"{reading.records:,}")
         if reading.clock and reading.records:
             self._ended_whole += 1
-            if self.searched:
+            if self.source.is_searched:
                 self._bookmarks.move(reading.event, reading.clock)
                 self.tap.state_writer.offer(self.tap_state)
 
@@ -263,20 +259,7 @@ class RainFocusStream(TapStream):
 
     @cached_property
     def _bookmarks(self) -> Bookmarks:
-        return Bookmarks(self.stream_state, str(self.replication_key), self.tap.source)
-
-    def _download(self, event: str | None) -> Callable[[Turns], Iterable[Page]]:
-        if not self.searched:
-            params = self._params(event, DUMP_PAGE_SIZE)
-            return partial(self.tap.shared_downloads.pages, self.call, params, self.records_key)
-        params = self._params(event, self.tap.settings.page_size)
-        if (since := self._since(event)) is not None:
-            params["since"] = since
-        return partial(self.tap.downloader.pages, self.call, params, self.records_key)
-
-    def _params(self, event: str | None, page_size: int) -> dict[str, str | int]:
-        named = {self.tap.settings.event_parameter: event} if event else {}
-        return {"pageSize": 1 if self.is_trial else page_size, **named}
+        return Bookmarks(self.stream_state, str(self.replication_key), self.tap.surface.origin)
 
     def _since(self, event: str | None) -> int | None:
         """Milliseconds since 1970: a lookback before the last run, or the start date."""
