@@ -37,6 +37,20 @@ LAST_YEAR = Event("summit25", "Acme Summit 2025")
 THIS_YEAR = Event("summit26", "Acme Summit 2026")
 EVENTS = (LAST_YEAR, THIS_YEAR)
 
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """The public catalogue of an event, by the two ids in its page's requests."""
+
+    event: str
+    profile_id: str
+    widget_id: str
+
+
+WIDGETS = tuple(
+    Widget(event.code, f"catalogue{event.code}", f"widget{event.code}") for event in EVENTS
+)
+
 PROFILES = (
     APIProfile("oauth-global", client_id=CLIENT_ID, client_secret=CLIENT_SECRET),
     APIProfile("api-global", token=API_PROFILE),

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from rainfocus_sandbox.api.catalogue import CatalogueApi
 from rainfocus_sandbox.api.endpoint import Api, not_found
 from rainfocus_sandbox.api.log import ApiLog
 from rainfocus_sandbox.api.oauth import TokenEndpoint
@@ -70,6 +71,7 @@ def create_app(
     app = Starlette(
         routes=[
             Route("/oidc/token", guarded(TokenEndpoint(store, faults))),
+            Route("/api/{call}", guarded(CatalogueApi(store))),
             Route("/api/{path:path}", guarded(Api(store))),
             *control_routes(store, faults, stop),
             *fault_routes(faults),
