@@ -129,11 +129,11 @@ class TapStream(Stream):
                 kept,
             )
         if left_out := sorted(self.normalize.left_out):
-            why = (
-                "flattening leaves no place for them (custom_attributes can give them one)"
-                if self.tap.settings.flattening_enabled
-                else "a field beside them is deselected"
-            )
+            why = "a field beside them is deselected"
+            if self.tap.settings.flattening_enabled:
+                why = "flattening leaves no place for them (custom_attributes can give them one)"
+            elif any(field.is_hidden for group in self._groups for field in group.fields):
+                why = "they may be private answers (speaker_attributes lets them through)"
             self.logger.warning(
                 "Stream %s: %s fields that the schema does not know are left out, since %s: %s.",
                 self.name,
