@@ -35,25 +35,17 @@ class Connection:
     def from_settings(cls, settings: ConnectionSettings) -> Connection:
         """Read the connection settings.
 
-        Hosts: `events.rainfocus.com` and `events-stg.rainfocus.com` are captured; any other
-        environment follows the same pattern by inference.
-
         Raises:
             SettingsError: A setting has a malformed value.
         """
         org_id = _name("org_id", settings.org_id)
-        if settings.api_url:
-            api_url = _web_address("api_url", settings.api_url)
-        else:
-            environment = _name("environment", settings.environment or PRODUCTION)
-            suffix = "" if environment == PRODUCTION else f"-{environment}"
-            api_url = f"https://events{suffix}.rainfocus.com/api"
+        address = api_url(settings)
         if settings.token_url:
             token_url = _web_address("token_url", settings.token_url)
         else:
-            origin = urlsplit(api_url)
+            origin = urlsplit(address)
             token_url = f"{origin.scheme}://{origin.netloc}/oidc/token"
-        return cls(org_id, api_url, token_url)
+        return cls(org_id, address, token_url)
 
     def base_url(self, path: str) -> str:
         """The address of a path that begins with a version, such as `v3/attendee/search`."""
@@ -62,6 +54,22 @@ class Connection:
     def url(self, call: str) -> str:
         """The address of a call such as `attendee/search`."""
         return self.base_url(f"{API_VERSION}/{call}")
+
+
+def api_url(settings: ConnectionSettings) -> str:
+    """The address up to and with `/api`.
+
+    Hosts: `events.rainfocus.com` and `events-stg.rainfocus.com` are captured; any other
+    environment follows the same pattern by inference.
+
+    Raises:
+        SettingsError: A setting has a malformed value.
+    """
+    if settings.api_url:
+        return _web_address("api_url", settings.api_url)
+    environment = _name("environment", settings.environment or PRODUCTION)
+    suffix = "" if environment == PRODUCTION else f"-{environment}"
+    return f"https://events{suffix}.rainfocus.com/api"
 
 
 def _name(setting: str, value: str) -> str:

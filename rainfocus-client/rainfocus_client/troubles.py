@@ -190,6 +190,15 @@ class Trouble(enum.Enum):
         "RainFocus refuses all that is of an event: most likely there is no such event.",
         "Check the event codes, and that the API profile may use the event.",
     )
+    CATALOGUE = (
+        "RF-209",
+        "A public catalogue is refused, or is that of another event.",
+        (
+            "Look up `rfApiProfileId` and `rfWidgetId` again in a browser's network view, on the "
+            "page of the catalogue, and set `catalogue_profile_id` and `catalogue_widget_id`; the "
+            "host there is that of `api_url`."
+        ),
+    )
 
     UNREACHABLE = (
         "RF-301",
@@ -264,6 +273,17 @@ class Trouble(enum.Enum):
         "RF-406",
         "RainFocus stopped in the middle of the pages, a sign of throttling.",
         "Run again later, or set `requests_per_second`.",
+    )
+    CATALOGUE_FLOOR = (
+        "RF-407",
+        (
+            "A public catalogue gave less than `catalogue_floor` allows, of what it announces or "
+            "of what the last run had; nothing was written and no state moved."
+        ),
+        (
+            "Look at the catalogue's page. If it really has become so small, set `catalogue_floor` "
+            "lower for one run; if it gives no more, divide it with `catalogue_search`."
+        ),
     )
 
     NOT_SINGER = (

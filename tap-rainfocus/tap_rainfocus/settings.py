@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rainfocus_client.connection import api_url
 from rainfocus_client.errors import SettingsError
 from rainfocus_client.settings.declarations import ConnectionSettings
 from rainfocus_client.troubles import Trouble
@@ -22,6 +23,8 @@ if t.TYPE_CHECKING:
 
 _SWITCH = {"type": "boolean", "default": False}
 _NAMES = {"type": "array", "items": {"type": "string"}}
+
+_OF_PAGING = frozenset({"from", "size", "sectionId"})
 
 SETTINGS: dict[str, JSONSchema] = {
     "event_codes": {
@@ -135,6 +138,53 @@ SETTINGS: dict[str, JSONSchema] = {
             "drop what is gone from RainFocus; their tables then hold the events of event_codes."
         ),
     },
+    "catalogue_profile_id": {
+        "type": ["string", "null"],
+        "title": "Catalogue profile",
+        "description": (
+            "The rfApiProfileId of an event's public catalogue: it is read then, without "
+            "credentials and org_id."
+        ),
+    },
+    "catalogue_widget_id": {
+        "type": ["string", "null"],
+        "title": "Catalogue widget",
+        "description": "The rfWidgetId of the public catalogue; some need none.",
+    },
+    "catalogue_search": {
+        "type": "object",
+        "default": {},
+        "additionalProperties": {
+            "type": ["string", "number", "array"],
+            "items": {"type": "string"},
+        },
+        "title": "Catalogue search",
+        "description": (
+            "Further form fields of the search in the public catalogue, as its page sends them, "
+            "such as browserTimezone, catalogDisplay, tab.day or search.track."
+        ),
+    },
+    "catalogue_path": {
+        "type": "string",
+        "minLength": 1,
+        "default": "search",
+        "title": "Catalogue path",
+        "description": (
+            "The call that the page of the public catalogue makes for sessions, behind /api: "
+            "search, or sessions."
+        ),
+    },
+    "catalogue_floor": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "default": 0.9,
+        "title": "Catalogue floor",
+        "description": (
+            "A run fails that gets less than this share of what the public catalogue announces, "
+            "or of what the last run had: sessions vanish and come back."
+        ),
+    },
     "inbox_url": {
         "type": ["string", "null"],
         "secret": True,
@@ -171,6 +221,11 @@ class TapSettings(ConnectionSettings):
     unpublished_sessions: bool
     activate_version: bool
     date_order: str | None = None
+    catalogue_profile_id: str | None = None
+    catalogue_widget_id: str | None = None
+    catalogue_search: Mapping[str, str | float | Sequence[str]]
+    catalogue_path: str
+    catalogue_floor: float
     inbox_url: str | None = field(default=None, repr=False)
     flattening_enabled: bool = False
     flattening_max_depth: int | None = None
@@ -218,14 +273,17 @@ class TapSettings(ConnectionSettings):
     @property
     @override
     def connects(self) -> bool:
-        connection = (
-            self.org_id,
-            self.api_url,
-            self.client_id,
-            self.client_secret,
-            self.api_profile,
-        )
-        return any(connection) or not self.inbox_url
+        connection = (self.org_id, self.api_url, *self._credentials)
+        return not self.reads_catalogue and (any(connection) or not self.inbox_url)
+
+    @property
+    def reads_catalogue(self) -> bool:
+        """Whether polled streams come from a public catalogue."""
+        return bool(self.catalogue_profile_id or self.catalogue_widget_id or self.catalogue_search)
+
+    @property
+    def _credentials(self) -> tuple[str | None, ...]:
+        return (self.client_id, self.client_secret, self.api_profile)
 
     @override
     def check(self) -> None:
@@ -241,3 +299,29 @@ class TapSettings(ConnectionSettings):
         if any(self.event_codes) and not self.events:
             msg = "Setting event_codes names no event: give codes, or leave it out."
             raise SettingsError(msg, Trouble.SETTING)
+        self._check_catalogue()
+
+    def _check_catalogue(self) -> None:
+        if not self.reads_catalogue:
+            return
+        if any(self._credentials):
+            msg = (
+                "Two kinds of credentials are set: keep either catalogue_profile_id, for the "
+                "public catalogue, or those of an API profile."
+            )
+            raise SettingsError(msg, Trouble.NO_CREDENTIALS)
+        if not self.catalogue_profile_id:
+            msg = "Setting catalogue_profile_id is missing: without it no catalogue is read."
+            raise SettingsError(msg, Trouble.NO_CREDENTIALS)
+        for name in ("catalogue_profile_id", "catalogue_widget_id"):
+            value = getattr(self, name) or ""
+            if " " in value or not (value.isascii() and value.isprintable()):
+                msg = f"Setting {name} holds a character no id has: was it copied whole?"
+                raise SettingsError(msg, Trouble.NO_CREDENTIALS)
+        if taken := _OF_PAGING & {*self.catalogue_search}:
+            msg = (
+                f"Setting catalogue_search names {', '.join(sorted(taken))}: leave that to the "
+                "tap, which reads page after page."
+            )
+            raise SettingsError(msg, Trouble.SETTING)
+        api_url(self)

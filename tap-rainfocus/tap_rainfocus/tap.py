@@ -25,6 +25,7 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
+from tap_rainfocus.api.catalogue.surface import Catalogue
 from tap_rainfocus.api.network import Network
 from tap_rainfocus.api.v3 import V3
 from tap_rainfocus.settings import SETTINGS, TapSettings
@@ -108,10 +109,12 @@ class TapRainFocus(RainFocusPlugin, Tap):
             msg = "No stream is selected: select some in the catalog, or run without one."
             raise SettingsError(msg, Trouble.NOTHING_SELECTED)
         self._check_lookback()
+        self._tell_what_is_not_public()
         others = keep_bookmarks_of(self.surface.origin, self.state) if self._asking else []
         for name in others:
             self.logger.warning(
-                "The bookmark of stream %s is of another org or host: it is read anew.", name
+                "The bookmark of stream %s is of another org, host or catalogue: it is read anew.",
+                name,
             )
         self.report.numbers = self.numbers
         if is_test:
@@ -167,7 +170,7 @@ class TapRainFocus(RainFocusPlugin, Tap):
     def discover_streams(self) -> Sequence[TapStream]:
         self.settings.check_attributes()
         events = ExperienceEvents(self)
-        if not self.settings.connects:
+        if not (self.settings.connects or self.settings.reads_catalogue):
             return [events]
         return [*self._polled_streams(), events]
 
@@ -193,7 +196,8 @@ class TapRainFocus(RainFocusPlugin, Tap):
             traffic=self.report.traffic,
             logger=self.logger,
         )
-        return V3(self.settings, network, lambda: [one.source.call for one in self._asking])
+        kind = Catalogue if self.settings.reads_catalogue else V3
+        return kind(self.settings, network, lambda: [one.source.call for one in self._asking])
 
     @cached_property
     def limit(self) -> AdaptiveLimit:
@@ -301,6 +305,12 @@ class TapRainFocus(RainFocusPlugin, Tap):
         for name, entry in (self.input_catalog or {}).items():
             if name not in self.streams and entry.metadata.resolve_selection().get((), True):
                 check_settings(dict(self.config), self.config_jsonschema, self.variable_prefix())
+
+    def _tell_what_is_not_public(self) -> None:
+        private = [str(vars(stream)["name"]) for stream in STREAMS]
+        private = [name for name in private if name not in self.streams]
+        if self.settings.reads_catalogue:
+            self.logger.info("Left out, since no catalogue has them: %s.", ", ".join(private))
 
     def _check_lookback(self) -> None:
         """Check that a lookback is of use.

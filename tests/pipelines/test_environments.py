@@ -236,6 +236,22 @@ def test_a_warehouse_says_who_was_rejected_twice_and_why(
     ]
 
 
+def test_a_catalogue_is_read_without_credentials(
+    prod: t.Callable[..., tuple[int, str]], sandbox: RunningSandbox, project: Project
+) -> None:
+    there = {
+        "RAINFOCUS_CATALOGUE_API_URL": sandbox.api_url,
+        "RAINFOCUS_CATALOGUE_PROFILE_ID": "cataloguesummit25",
+        "RAINFOCUS_CATALOGUE_WIDGET_ID": "widgetsummit25",
+        "TAP_RAINFOCUS_CATALOGUE_REQUESTS_PER_SECOND": "100",
+    }
+    code, log = prod("run", "catalogue", **there)
+    assert code == 0, log
+    streams = ("exhibitors", "session_times", "sessions", "speakers")
+    assert all(project.output(stream, "prod") for stream in streams)
+    assert not (project.folder / "output" / "prod" / "attendees.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [

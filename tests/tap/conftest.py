@@ -218,6 +218,7 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: Message
+    form: dict[str, str]
 
 
 @dataclass
@@ -271,9 +272,10 @@ def _handler(
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             url = urlsplit(self.path)
-            request = Asked(self.command, url.path, dict(parse_qsl(url.query)), self.headers)
+            query, form = dict(parse_qsl(url.query)), dict(parse_qsl(sent))
+            request = Asked(self.command, url.path, query, self.headers, form)
             asked.append(request)
             if tokens and url.path == "/oidc/token":
                 reply: tuple[int, dict[str, str], object] = 200, {}, {"access_token": "tok-en-1"}

@@ -21,6 +21,7 @@ Record: t.TypeAlias = dict[str, t.Any]
 _RECORDS_KEYS = ("results", "data")
 _TOTALS = ("total", "totalSearchItems", "totalCount", "totalRecords", "totalResults")
 _CURSORS = ("cursor", "nextId")
+_CLOCKS = ("timestamp", "searchTimestamp")
 _ENVELOPE = frozenset(
     {"responseCode", "responseMessage", "timestamp", "event", *_CURSORS, *_TOTALS}
 )
@@ -47,6 +48,7 @@ class Page:
         clock: The server's clock, RFC 3339 in UTC, where the reply tells it.
         total: How many records the whole download has, where the reply tells it, else 0.
         event: The code of the event that the records are of, where the reply tells it.
+        is_whole: Whether nothing is known to be missing.
     """
 
     records: list[t.Any]
@@ -54,6 +56,7 @@ class Page:
     clock: str | None
     total: int = 0
     event: str | None = None
+    is_whole: bool = True
 
     @classmethod
     def from_reply(
@@ -84,7 +87,7 @@ class Page:
                 "throttling: try again later, or set requests_per_second."
             )
             raise BusyError(msg, Trouble.EMPTY_PAGE)
-        return cls(records, cursor, _clock(body, headers), total, _event(body))
+        return cls(records, cursor, clock_of(body, headers), total, _event(body))
 
 
 def _records(body: Mapping[str, t.Any], records_key: str) -> list[t.Any] | None:
@@ -116,10 +119,11 @@ def _total(body: Mapping[str, t.Any]) -> int:
 
 
 def _most_told(source: Mapping[str, t.Any]) -> int:
-    return max((_number(source.get(key)) or 0 for key in _TOTALS), default=0)
+    return max((number(source.get(key)) or 0 for key in _TOTALS), default=0)
 
 
-def _number(value: object) -> int | None:
+def number(value: object) -> int | None:
+    """A whole number in any spelling; None where it is none."""
     with suppress(ValueError):
         return read_integer(value.replace(",", "") if isinstance(value, str) else value)
     return None
@@ -146,9 +150,11 @@ def _are_objects(value: object) -> t.TypeGuard[list[Record | None]]:
     return isinstance(value, list) and all(item is None or isinstance(item, dict) for item in value)
 
 
-def _clock(body: Mapping[str, t.Any], headers: Mapping[str, str]) -> str | None:
-    with suppress(KeyError, ValueError):
-        return read_moment(body["timestamp"])
+def clock_of(body: Mapping[str, t.Any], headers: Mapping[str, str]) -> str | None:
+    """The server's clock when it made a reply, RFC 3339 in UTC, where it tells it."""
+    for name in _CLOCKS:
+        with suppress(KeyError, ValueError):
+            return read_moment(body[name])
     with suppress(KeyError, ValueError):
         return rfc3339(parsedate_to_datetime(headers["Date"]))
     return None

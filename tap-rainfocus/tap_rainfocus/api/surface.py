@@ -26,8 +26,11 @@ class Source(t.Protocol):
         """Whether it is read page by page and can be asked for changes; else in one piece."""
 
     @property
-    def floor(self) -> float:
-        """The share of the records of the last run below which a run must not end well."""
+    def floor(self) -> float | None:
+        """The share of the records of the last run below which a run must not end well.
+
+        None where the records are not counted.
+        """
 
     def download(self, event: str | None, since: int | None, *, is_trial: bool) -> Download:
         """Get ready to read one event, or all there is.

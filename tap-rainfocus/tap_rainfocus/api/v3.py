@@ -88,7 +88,7 @@ class V3Source:
     surface: V3
     call: str
     records_key: str
-    floor = 0.0
+    floor = None
 
     @property
     def is_searched(self) -> bool:

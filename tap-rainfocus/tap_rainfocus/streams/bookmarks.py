@@ -20,6 +20,8 @@ VALUE = "replication_key_value"
 
 _KEY = "replication_key"
 
+_COUNT = "count"
+
 
 class Bookmarks:
     """The bookmarks of one stream: one for each event that has one, or one for all."""
@@ -40,6 +42,16 @@ class Bookmarks:
         """Where the last run ended; None where there was none, or it had another key."""
         bookmark = self._by_event.get(event, {}) if event else self._entry
         return bookmark.get(VALUE) if bookmark.get(_KEY) == self._marks[_KEY] else None
+
+    @property
+    def count(self) -> int:
+        """How many raw records the last run had, if it was counted."""
+        count = self._entry.get(_COUNT, 0)
+        return count if isinstance(count, int) else 0
+
+    def keep_count(self, count: int) -> None:
+        """How many raw records there were, for the next run to compare with."""
+        self._entry.update({SOURCE: self._marks[SOURCE], _COUNT: count})
 
     def move(self, event: str | None, value: object) -> None:
         """Where the next run begins."""
@@ -93,7 +105,7 @@ def keep_bookmarks_of(source: str, state: State) -> list[str]:
     dropped = []
     for stream, bookmark in _bookmarks(state):
         if bookmark.get(SOURCE, source) != source:
-            for key in (SOURCE, VALUE):
+            for key in (SOURCE, VALUE, _COUNT):
                 bookmark.pop(key, None)
             dropped.append(stream)
     for entry in state.get("bookmarks", {}).values():

@@ -11,7 +11,13 @@ from functools import cached_property
 from itertools import chain
 
 import orjson
-from rainfocus_client.errors import EndpointDeniedError, RainFocusError, RefusedError, SettingsError
+from rainfocus_client.errors import (
+    DataError,
+    EndpointDeniedError,
+    RainFocusError,
+    RefusedError,
+    SettingsError,
+)
 from rainfocus_client.troubles import Trouble
 from typing_extensions import override
 
@@ -53,6 +59,9 @@ class _Reading:
         title: What a user calls it.
         code: The event's code, as far as it is known.
         clock: The server's, of the first page.
+        received: How many raw records came.
+        records: How many were made of them.
+        is_whole: Whether nothing is known to be missing.
     """
 
     event: str | None
@@ -60,7 +69,9 @@ class _Reading:
     code: str | None = None
     clock: str | None = None
     pages: int = 0
+    received: int = 0
     records: int = 0
+    is_whole: bool = True
 
 
 class RainFocusStream(TapStream):
@@ -154,8 +165,11 @@ class RainFocusStream(TapStream):
         """Take from the first page what holds for all of a download."""
         if not reading.pages:
             reading.clock, reading.code = page.clock, reading.event or page.event
+            self._check_floor(page)
             self._begin_version(page.clock)
         reading.pages += 1
+        reading.received += len(page.records)
+        reading.is_whole &= page.is_whole
         if not self.source.is_searched and len(page.records) >= DUMP_PAGE_SIZE:
             self._ended_whole -= 1
             self.tap.warn_once(
@@ -204,10 +218,33 @@ class RainFocusStream(TapStream):
         if len(self.contexts) > 1:
             self.logger.info("%s: %s records.", reading.title, f"{reading.records:,}")
         if reading.clock and reading.records:
-            self._ended_whole += 1
+            self._ended_whole += reading.is_whole
             if self.source.is_searched:
                 self._bookmarks.move(reading.event, reading.clock)
-                self.tap.state_writer.offer(self.tap_state)
+            elif self.source.floor is not None:
+                self._bookmarks.keep_count(reading.received)
+            else:
+                return
+            self.tap.state_writer.offer(self.tap_state)
+
+    def _check_floor(self, page: Page) -> None:
+        """Check that a source that is always read whole has not shrunk beyond belief.
+
+        Raises:
+            DataError: It has.
+        """
+        before = self._bookmarks.count if self.source.floor is not None else 0
+        if (
+            self.source.floor
+            and not self.is_trial
+            and len(page.records) < before * self.source.floor
+        ):
+            msg = (
+                f"The catalogue gives {len(page.records):,} {self.name}, after {before:,} in the "
+                "last run: less than catalogue_floor allows. Is it being changed? Try again "
+                "later, or set catalogue_floor lower for one run."
+            )
+            raise DataError(msg, Trouble.CATALOGUE_FLOOR)
 
     def parts(self, raw: Record) -> Iterable[Record]:
         """The records of this stream in one record of the reply."""

@@ -69,7 +69,7 @@ class TestSource:
         run = run_tap(settings, state=state, select=["attendees"])
         assert run.code == 0, run.log
         assert since(asked) == [None, "1577836800000"]
-        assert "The bookmark of stream attendees is of another org or host" in run.log
+        assert "The bookmark of stream attendees is of another org, host or catalogue" in run.log
         assert [
             p["replication_key_value"] for p in run.state["bookmarks"]["attendees"]["partitions"]
         ] == [NEW] * 2

@@ -1,0 +1,1 @@
+"""The public catalogue of an event: what its web page asks, without an account."""

@@ -1,0 +1,78 @@
+"""Takes the speakers out of the sessions that they speak in."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_rainfocus.api.pages import Record
+
+_OF_SESSION = frozenset({"displayorder", "roles"})
+"""What a participant's copy says of the session that it stands in."""
+
+_OF_EVENT = ("eventCode", "eventName")
+
+_GLOBAL = {
+    "firstName": "globalFirstname",
+    "lastName": "globalLastname",
+    "fullName": "globalFullName",
+    "companyName": "globalCompany",
+    "jobTitle": "globalJobtitle",
+    "bio": "globalBio",
+}
+"""What stands in for a field that is empty in the event: some fill in only these."""
+
+
+def speakers_in(sessions: Iterable[Record]) -> list[Record]:
+    """Each speaker once, with the sessions that they speak in.
+
+    A participant's own list holds other sessions of theirs, too, and may be cut to the role.
+    """
+    found: dict[object, Record] = {}
+    for session in sessions:
+        for participant in _objects(session.get("participants")):
+            key = _identity(participant)
+            speaker = found.setdefault(key, _speaker(participant, session))
+            _add_sessions(speaker["session"], session, participant)
+    return [{**speaker, "session": [*speaker["session"].values()]} for speaker in found.values()]
+
+
+def _identity(participant: Record) -> object:
+    names = ("speakerId", "userRef")
+    own = next((participant[name] for name in names if participant.get(name)), None)
+    return own or (participant.get("fullName"), participant.get("companyName"))
+
+
+def _speaker(participant: Record, session: Record) -> Record:
+    own = {key: value for key, value in participant.items() if key not in _OF_SESSION}
+    for name, other in _GLOBAL.items():
+        if own.get(name) in (None, "") and own.get(other):
+            own[name] = own[other]
+    event = {name: session[name] for name in _OF_EVENT if session.get(name)}
+    return {**event, **own, "session": {}}
+
+
+def _add_sessions(known: dict[object, Record], session: Record, participant: Record) -> None:
+    here = session.get("sessionID")
+    listed = {
+        one["sessionID"]: one
+        for one in _objects(participant.get("session"))
+        if one.get("sessionID")
+    }
+    of_here = {
+        "sessionID": here,
+        "abbreviation": session.get("code") or session.get("abbreviation"),
+        "title": session.get("title"),
+        "speakerRole": participant.get("roles"),
+        "status": session.get("status"),
+        "published": session.get("published"),
+    }
+    said = {name: value for name, value in of_here.items() if value is not None}
+    for key, one in {**listed, here: {**said, **listed.get(here, {})}}.items():
+        known.setdefault(key, one)
+
+
+def _objects(value: object) -> Iterator[Record]:
+    return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
