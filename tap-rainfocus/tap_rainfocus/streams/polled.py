@@ -240,9 +240,9 @@ class RainFocusStream(TapStream):
             and len(page.records) < before * self.source.floor
         ):
             msg = (
-                f"The catalogue gives {len(page.records):,} {self.name}, after {before:,} in the "
-                "last run: less than catalogue_floor allows. Is it being changed? Try again "
-                "later, or set catalogue_floor lower for one run."
+                f"The catalogue gives {len(page.records):,} items for {self.name}, after "
+                f"{before:,} in the last run: less than catalogue_floor allows. Is it being "
+                "changed? Try again later, or set catalogue_floor lower for one run."
             )
             raise DataError(msg, Trouble.CATALOGUE_FLOOR)
 

@@ -174,6 +174,7 @@ def test_an_empty_catalogue_ends_well(read: Read) -> None:
     run = read(Site([("1", [])]))
     assert run.code == 0
     assert "Read: 0 exhibitors, 0 session_times, 0 sessions, 0 speakers." in run.log
+    assert run.log.count("The catalogue holds no sessions: check catalogue_profile_id") == 1
 
 
 def test_another_event_than_the_one_that_is_wanted(read: Read) -> None:

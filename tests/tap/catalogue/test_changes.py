@@ -12,7 +12,8 @@ from tests.tap.catalogue.made_up import Site, session
 
 if t.TYPE_CHECKING:
     from tests.tap.catalogue.conftest import Read
-    from tests.tap.conftest import Run
+    from tests.tap.catalogue.made_up import Item, Reply
+    from tests.tap.conftest import Asked, Run
 
 
 def codes(run: Run) -> list[str]:
@@ -113,6 +114,34 @@ class TestWhileItIsRead:
         assert numbers(read(site)) == [*range(60)]
 
 
+class TestUntold:
+    """Replies that do not say how many items there are."""
+
+    @staticmethod
+    def silent(site: Site) -> Site:
+        def answer(asked: Asked) -> Reply:
+            status, headers, body = Site.answer(site, asked)
+            told = ("total", "totalSearchItems")
+            page = t.cast("Item", body)
+            parts = [page, *page.get("sectionList", [])]
+            for part, name in ((part, name) for part in parts for name in told):
+                part.pop(name, None)
+            return status, headers, page
+
+        site.answer = answer  # type: ignore[method-assign]
+        return site
+
+    def test_pages_are_read_until_one_is_empty(self, read: Read) -> None:
+        run = read(self.silent(Site([("1", [session(n) for n in range(120)])])))
+        assert (run.code, numbers(run)) == (0, [*range(120)])
+
+    def test_one_page_that_comes_again_is_all(self, read: Read) -> None:
+        site = self.silent(Site([("1", [session(n) for n in range(20)])]))
+        site.before = lambda form: form.update({"from": "0"})
+        run = read(site)
+        assert (run.code, numbers(run)) == (0, [*range(20)])
+
+
 class TestShort:
     @staticmethod
     def stopping(announced: int, given_items: int) -> Site:
@@ -144,7 +173,7 @@ class TestFromRunToRun:
         assert first.state["bookmarks"]["sessions"]["count"] == 100
         run = read(Site([("1", [session(n) for n in range(89)])]), state=first.state)
         assert run.code == 65
-        assert "gives 89 session_times, after 100 in the last run" in run.errors[-1]
+        assert "gives 89 items for session_times, after 100 in the last run" in run.errors[-1]
         assert not run.records("sessions")
         assert not run.records("session_times")
         assert "RF-407" in run.errors[-1]

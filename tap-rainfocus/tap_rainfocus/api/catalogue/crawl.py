@@ -26,8 +26,15 @@ MOST_PASSES = 3
 class Ask(t.Protocol):
     """Asks for a page, and for one that is empty before the end again."""
 
-    def __call__(self, start: int, *, section: str | None = None) -> CataloguePage:
+    def __call__(
+        self, start: int, *, section: str | None = None, total: int | None = None
+    ) -> CataloguePage:
         """Ask for the items from a number on, of a section or of all.
+
+        Args:
+            start: The number.
+            section: Its name, if only its items are wanted.
+            total: How many there are, as far as it is known.
 
         Raises:
             UncertainEndError: The page stays empty.
@@ -39,7 +46,7 @@ class Crawl:
     """What one pass over all pages gave.
 
     Attributes:
-        total: How many items there are, as the site says.
+        total: How many items there are, as the site says; None where it does not.
         clock: The server's, of the first page.
         items: The occurrences that came, each once.
         received: How many came, repeated ones too.
@@ -47,7 +54,7 @@ class Crawl:
         is_whole: Whether all that is there has come.
     """
 
-    total: int
+    total: int | None
     clock: str | None
     items: dict[Key, Record] = field(default_factory=dict)
     received: int = 0
@@ -86,8 +93,8 @@ class Crawler:
         keys: frozenset[Key] | None = None
         for _ in range(MOST_PASSES):
             crawl = self._pass(call, ask)
-            if crawl.received < crawl.total:
-                self._tell_short(call, crawl)
+            if crawl.total is not None and crawl.received < crawl.total:
+                self._tell_short(call, crawl, crawl.total)
                 crawl.is_whole = False
                 return crawl
             if crawl.is_steady or keys == crawl.items.keys():
@@ -117,12 +124,12 @@ class Crawler:
                 _read_section(call, crawl, merged, ask)
         return crawl
 
-    def _tell_short(self, call: str, crawl: Crawl) -> None:
+    def _tell_short(self, call: str, crawl: Crawl, total: int) -> None:
         msg = (
-            f"The catalogue gave {crawl.received:,} of the {crawl.total:,} items that it announces "
+            f"The catalogue gave {crawl.received:,} of the {total:,} items that it announces "
             f"({call})"
         )
-        if crawl.received < self._floor * crawl.total:
+        if crawl.received < self._floor * total:
             msg = (
                 f"{msg}, less than catalogue_floor allows: try again later, or divide them with "
                 "catalogue_search."
@@ -144,20 +151,22 @@ def _read_section(call: str, crawl: Crawl, section: Section, ask: Ask) -> None:
     while True:
         keys = crawl.take(items)
         if keys and keys == last:
+            if total is None:  # all there is came at once
+                return
             msg = f"RainFocus answers {call} with one page again and again: it does not heed from."
             raise DataError(msg, Trouble.PAGES)
         crawl.is_steady &= known.isdisjoint(keys)
         known.update(keys)
         received, last = received + len(items), keys
-        if received >= total:
+        if received >= total if total is not None else not items:
             return
         try:
-            page = ask(received)
+            page = ask(received, total=total)
         except UncertainEndError:
             return
         part = next((one for one in page.sections if one.name == section.name), page.sections[0])
-        if part.total and part.total != total:
+        if part.total and total is not None and part.total != total:
             crawl.is_steady = False
-            crawl.total += part.total - total
+            crawl.total = (crawl.total or 0) + part.total - total
             total = part.total
         items = part.items

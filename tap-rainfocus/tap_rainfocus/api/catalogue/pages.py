@@ -22,12 +22,12 @@ class Section:
 
     Attributes:
         name: What later pages of it are asked for by; None where it has no name.
-        total: How many items there are, where it is told, else 0.
+        total: How many items there are; None where it is not told.
         items: Those on this page.
     """
 
     name: str | None
-    total: int
+    total: int | None
     items: list[Record]
 
 
@@ -37,12 +37,12 @@ class CataloguePage:
 
     Attributes:
         sections: At least one.
-        total: How many items the whole search has, where it is told, else 0.
+        total: How many items the whole search has; None where it is not told.
         clock: The server's clock, RFC 3339 in UTC, where the reply tells it.
     """
 
     sections: list[Section]
-    total: int
+    total: int | None
     clock: str | None
 
     @classmethod
@@ -59,15 +59,18 @@ class CataloguePage:
         sections = [
             Section(
                 str(one["sectionId"]) if one.get("sectionId") else None,
-                number(one.get("total")) or 0,
+                number(one.get("total")),
                 [item for item in one["items"] if isinstance(item, dict)],
             )
             for one in raw
             if isinstance(one.get("items"), list)
         ]
-        total = number(body.get("totalSearchItems")) or sum(one.total for one in sections)
-        if not sections and total == 0 and isinstance(told, list):
-            sections = [Section(None, 0, [])]
+        total = number(body.get("totalSearchItems"))
+        totals = [one.total for one in sections if one.total is not None]
+        if total is None and sections and len(totals) == len(sections):
+            total = sum(totals)
+        if not sections and not total and isinstance(told, list):
+            sections = [Section(None, total, [])]
         if not sections:
             msg = (
                 f"RainFocus answered {call} without a list of items: check catalogue_path and "

@@ -37,6 +37,9 @@ MOST_ON_A_PAGE = 50
 REQUESTS_PER_SECOND = 1.0
 """What a public page is asked at most, unless a setting says otherwise."""
 
+MOST_SAID = 200
+"""Characters of what a catalogue says that a message quotes."""
+
 _SEARCH = "search"
 
 _STREAMS = {
@@ -66,10 +69,11 @@ class Catalogue:
 
     @cached_property
     def origin(self) -> str:
-        """Host, the ids of the catalogue and what is searched for in it."""
+        """Host, the ids of the catalogue and what is wanted of it."""
         settings = self.settings
         ids = f"{settings.catalogue_profile_id}/{settings.catalogue_widget_id or ''}"
-        search = urlencode(sorted(settings.catalogue_search.items()), doseq=True)
+        wanted = {**settings.catalogue_search, "event_codes": sorted(settings.events)}
+        search = urlencode(sorted(wanted.items()), doseq=True)
         return f"{urlsplit(api_url(settings)).netloc.lower()}/{ids}?{search}"
 
     @property
@@ -106,6 +110,13 @@ class Catalogue:
         """What reads all pages."""
         return Crawler(self._network.logger, self.settings.catalogue_floor)
 
+    def warn_of_nothing(self) -> None:
+        """Say that there are no sessions: there may be none yet, or the ids are wrong."""
+        self._network.logger.warning(
+            "The catalogue holds no sessions: check catalogue_profile_id, catalogue_widget_id and "
+            "catalogue_search, or try again when the programme is out."
+        )
+
     def of_events(self, items: list[Record]) -> list[Record]:
         """The items of the events that are to be read.
 
@@ -120,10 +131,10 @@ class Catalogue:
             if not wanted or not code or code.casefold() in wanted
         ]
         if items and not kept:
-            found = ", ".join(sorted(set(told)))
+            found = " ".join(", ".join(sorted(set(told))).split())
             msg = (
-                f"The catalogue is of {found}: correct catalogue_profile_id, or event_codes, "
-                "which names other events."
+                f"The catalogue is of {found[:MOST_SAID]}: correct catalogue_profile_id, or "
+                "event_codes, which names other events."
             )
             raise SettingsError(msg, Trouble.CATALOGUE)
         return kept
@@ -186,6 +197,8 @@ class CatalogueSource:
     def _whole(self, turns: Turns) -> Page:
         size = min(self.surface.settings.page_size, MOST_ON_A_PAGE)
         crawl = self.surface.crawler.crawl(self.call, partial(self._ask, turns, size))
+        if not crawl.items and self.asked is Kind.SESSION:
+            self.surface.warn_of_nothing()
         return self._page([*crawl.items.values()], crawl.clock, is_whole=crawl.is_whole)
 
     def _page(self, items: list[Record], clock: str | None, *, is_whole: bool) -> Page:
@@ -195,7 +208,13 @@ class CatalogueSource:
         return Page(records, None, clock, event=event, is_whole=is_whole)
 
     def _ask(
-        self, turns: Turns, size: int, start: int, *, section: str | None = None
+        self,
+        turns: Turns,
+        size: int,
+        start: int,
+        *,
+        section: str | None = None,
+        total: int | None = None,
     ) -> CataloguePage:
         named = {"sectionId": section} if section else {}
         form = {**self.form, **named, "from": start, "size": size}
@@ -207,9 +226,8 @@ class CatalogueSource:
                 if self.given is Kind.EXHIBITOR:  # many catalogues have sessions alone
                     raise EndpointDeniedError(str(refusal), refusal.trouble) from None
                 raise
-            is_empty = not any(one.items for one in page.sections)
-            is_end = 0 < page.total <= start or (start, page.total) == (0, 0)
-            if is_empty and not is_end:
+            told = page.total or total or 0
+            if told > start and not any(one.items for one in page.sections):
                 msg = (
                     f"RainFocus answered {self.call} with an empty page before the end, a sign of "
                     "throttling: try again later, or lower requests_per_second."
