@@ -14,10 +14,11 @@ from uuid import uuid4
 import requests
 import urllib3
 from rainfocus_client.adaptive_limit import BUSY
-from rainfocus_client.errors import BusyError, RetriableError
+from rainfocus_client.errors import BusyError, DataError, RetriableError
 from rainfocus_client.lenient_json import parse_body
 from rainfocus_client.network.proxies import find_proxy
 from rainfocus_client.responses import judge
+from rainfocus_client.troubles import Trouble
 
 from tap_rainfocus.api.transport import failure, http_session
 
@@ -70,6 +71,7 @@ class Sender:
         *urls: str,
         connections: int,
         requests_per_second: float | None,
+        most_bytes: int | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -78,11 +80,13 @@ class Sender:
             urls: What will be asked.
             connections: How many are kept open.
             requests_per_second: At most; None for no limit.
+            most_bytes: Of the body of an answer; None for no limit.
 
         Raises:
             SettingsError: A variable of the environment cannot be used.
         """
         self._network = network
+        self._most_bytes = most_bytes
         self._limiter = _limiter(requests_per_second) if requests_per_second else None
         self._session = http_session(*urls, connections=connections)
         headers = {"User-Agent": network.user_agent, "Accept": "application/json"}
@@ -119,6 +123,7 @@ class Sender:
 
         Raises:
             UnreachableError: No answer came.
+            DataError: It is larger than it may be.
             RainFocusError: No answer will come, however often it is tried.
         """
         proxy = find_proxy(url)
@@ -151,8 +156,13 @@ class Sender:
         """The whole body, in pieces as they come, so that a dripping server is noticed."""
         deadline = time.monotonic() + WHOLE_ANSWER * self._network.timeout
         pieces = []
+        left = self._most_bytes
         while piece := raw.read1(READ_AT_ONCE, decode_content=True):
             pieces.append(piece)
+            left = None if left is None else left - len(piece)
+            if left is not None and left < 0:
+                msg = f"An answer is larger than {self._most_bytes:,} bytes: it is left unread."
+                raise DataError(msg, Trouble.UNEXPECTED_REPLY)
             if time.monotonic() > deadline:
                 raise urllib3.exceptions.TimeoutError
         return b"".join(pieces)
