@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from rainfocus_client.errors import BusyError, SettingsError
+from rainfocus_client.errors import BusyError, RetriableError
 from rainfocus_client.troubles import Trouble
 
 from rainfocus_probe import PACKAGE
@@ -40,6 +40,8 @@ FURTHER: tuple[Check, ...] = (
     check_writes,
 )
 
+_ENOUGH = f"The probe makes at most {MOST_REQUESTS} requests in {MOST_SECONDS:.0f} s."
+
 logger = logging.getLogger(PACKAGE)
 
 
@@ -56,25 +58,26 @@ def run_checks(context: Context, findings: list[Finding]) -> None:
     findings += check_pushes(context)
     try:
         for check in NEEDED:
-            for finding in check(context):
-                findings.append(finding)
-        for check in FURTHER:
-            _try(check, context, findings)
+            _run(check, context, findings)
     except SpentError as error:
-        if not context.known.event_parameter and len(findings) == 0:
-            msg = "The probe asked as often as it may, and learned nothing: is RainFocus there?"
-            raise SettingsError(msg, Trouble.BUSY) from error
-        logger.warning(
-            "The probe ended early: it makes at most %d requests in %d s.",
-            MOST_REQUESTS,
-            MOST_SECONDS,
-        )
-
-
-def _try(check: Check, context: Context, findings: list[Finding]) -> None:
-    """Run a check that others do not need; where RainFocus is busy it stays open."""
-    try:
-        findings.extend(check(context))
-    except BusyError as error:
+        msg = f"{_ENOUGH} The event is not answered yet: run it later."
+        raise RetriableError(msg, Trouble.BUSY) from error
+    for check in FURTHER:
         name = check.__name__.removeprefix("check_")
-        findings.append(Finding(name, f"{name} can be tried", Verdict.OPEN, str(error)))
+        try:
+            _run(check, context, findings)
+        except BusyError as error:
+            findings.append(_open(name, str(error)))
+        except SpentError:
+            logger.warning("%s Check %s is left open.", _ENOUGH, name)
+            findings.append(_open(name, "not tried to the end: enough was asked"))
+
+
+def _run(check: Check, context: Context, findings: list[Finding]) -> None:
+    """Run a check; what it finds before it fails is kept."""
+    for finding in check(context):
+        findings.append(finding)  # noqa: PERF402, one after the other
+
+
+def _open(name: str, seen: str) -> Finding:
+    return Finding(f"check_{name}", f"{name} can be tried", Verdict.OPEN, seen)

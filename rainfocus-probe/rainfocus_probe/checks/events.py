@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 from rainfocus_client.errors import (
     AuthenticationError,
+    DataError,
     ForbiddenError,
     RainFocusError,
     SettingsError,
@@ -138,7 +139,9 @@ def _judged(context: Context, nobody: Reply, tried: list[_Tried]) -> Finding | N
     if last and last.made_up and last.real.is_good and _differ(last, nobody):
         context.known.event_parameter = last.parameter
         context.known.wrong_event = last.made_up
-        setting = {} if last.parameter == ASSUMED else {"event_parameter": last.parameter}
+        is_set = context.settings.event_parameter == last.parameter
+        is_right = is_set and last.parameter == ASSUMED
+        setting = {} if is_right else {"event_parameter": last.parameter}
         return Finding(
             "event_parameter",
             assumption,
@@ -195,8 +198,10 @@ def _of_attendees(
         )
 
 
-def _unknown_event(tried: list[_Tried]) -> SettingsError:
+def _unknown_event(tried: list[_Tried]) -> RainFocusError:
     one = next(one for one in tried if one.made_up)
+    if isinstance(one.real.failure, DataError):  # larger than the probe reads
+        return one.real.failure
     msg = (
         f"The event of --event is answered like a made-up one ({one.real.told}, as {one.parameter}"
         "): check that the code is right, and that the API profile may use the event."

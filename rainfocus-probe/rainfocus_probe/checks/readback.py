@@ -26,6 +26,7 @@ class ReadBack:
     Attributes:
         attendee_id: As a write told it; None if none did.
         way: How the profile was found; None if it never was.
+        can_read: Whether any read was answered, so that a profile that is there would be seen.
     """
 
     def __init__(self, context: Context, address: str) -> None:
@@ -34,6 +35,7 @@ class ReadBack:
         self._address = address.strip().lower()
         self.attendee_id: str | None = None
         self.way: str | None = None
+        self.can_read = False
 
     def find(self) -> Record | None:
         """The profile, if one way leads to it."""
@@ -46,10 +48,10 @@ class ReadBack:
                     return record
         return None
 
-    def await_value(self, wanted: str) -> Record | None:
+    def await_value(self, wanted: str, looks: int = LOOKS) -> Record | None:
         """The profile, once it has a value; as it was last seen if it never has."""
         record = None
-        for look in range(LOOKS):
+        for look in range(looks):
             if look:
                 self._context.asker.sleep(2 * self._context.settings.pace)
             record = self.find()
@@ -60,6 +62,7 @@ class ReadBack:
     def _load(self) -> Iterator[Record]:
         if self.attendee_id:
             reply = self._context.read("attendee/load", attendeeId=self.attendee_id)
+            self.can_read |= reply.is_good
             yield from _objects(reply.content) if reply.is_good else ()
 
     def _search(self) -> Iterator[Record]:
@@ -74,6 +77,7 @@ class ReadBack:
         if call is None:
             return
         reply = self._context.read(call, **params)
+        self.can_read |= reply.is_good
         found = find_records(call, reply) if reply.is_good else None
         yield from found.records if found else ()
 

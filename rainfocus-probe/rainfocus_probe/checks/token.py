@@ -20,6 +20,9 @@ if t.TYPE_CHECKING:
     from rainfocus_probe.asking import Reply
     from rainfocus_probe.context import Context
 
+USUAL = "{origin}/oidc/token"
+"""Where tokens are given out unless `token_url` says otherwise."""
+
 PUBLIC_SCOPE = "openid"
 """The one scope that RainFocus' host publishes (docs/rainfocus-api.md §2.2)."""
 
@@ -72,7 +75,7 @@ def check_token(context: Context) -> Iterator[Finding]:
         got = _try_place(context, credentials, url, place)
         tried.append(got)
         if got.token:
-            yield from _findings(got, tried)
+            yield from _findings(context, got, tried)
             _sign_in(context, credentials, got)
             return
     if refused := next((got for got in tried if got.error), None):
@@ -96,7 +99,7 @@ def _places(context: Context) -> dict[str, str]:
     parts = urlsplit(api)
     origin = f"{parts.scheme}://{parts.netloc}"
     guessed = {
-        f"{origin}/oidc/token": "{origin}/oidc/token",
+        f"{origin}/oidc/token": USUAL,
         f"{origin}/oauth/token": "{origin}/oauth/token",
         f"{origin}/oauth2/token": "{origin}/oauth2/token",
         f"{api}/oauth/token": "{api_url}/oauth/token",
@@ -153,10 +156,10 @@ def _sign_in(context: Context, credentials: OAuth, got: _Got) -> None:
     context.asker.credentials = TokenKeeper(fetch)
 
 
-def _findings(got: _Got, tried: list[_Got]) -> Iterator[Finding]:
-    way = got.way
-    is_usual = way.place == "{origin}/oidc/token"
-    url = {} if is_usual else {"token_url": way.url}
+def _findings(context: Context, got: _Got, tried: list[_Got]) -> Iterator[Finding]:
+    way, own = got.way, context.settings
+    is_usual = way.place == USUAL
+    url = {} if is_usual and own.token_url in {None, way.url} else {"token_url": way.url}
     yield Finding(
         "token_url",
         "tokens are given out at {origin}/oidc/token",
@@ -171,7 +174,8 @@ def _findings(got: _Got, tried: list[_Got]) -> Iterator[Finding]:
         },
     )
     is_basic = way.method == "basic"
-    method = {} if is_basic else {"token_auth_method": way.method}
+    is_right = is_basic and own.token_auth_method in {"auto", "basic"}
+    method = {} if is_right else {"token_auth_method": way.method}
     yield Finding(
         "token_auth_method",
         "ID and secret are sent by HTTP Basic, or as form fields where that is refused",
@@ -181,7 +185,7 @@ def _findings(got: _Got, tried: list[_Got]) -> Iterator[Finding]:
         target=method,
         facts={"method": way.method},
     )
-    scope = {"token_scope": way.scope} if way.scope else {}
+    scope = {"token_scope": way.scope} if way.scope or own.token_scope else {}
     public = way.scope if way.scope in {None, PUBLIC_SCOPE} else "as set"
     yield Finding(
         "token_scope",

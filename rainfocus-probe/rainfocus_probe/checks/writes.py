@@ -10,7 +10,7 @@ from rainfocus_client.responses import attendee_id, endpoint_name
 
 from rainfocus_probe.checks.events import parameters
 from rainfocus_probe.checks.forms import Form, forms, store_call
-from rainfocus_probe.checks.readback import ReadBack, has, values
+from rainfocus_probe.checks.readback import LOOKS, ReadBack, has, values
 from rainfocus_probe.checks.refusals import codes_for
 from rainfocus_probe.findings import Finding, Verdict, decided
 from rainfocus_probe.shapes import listed, shape
@@ -25,6 +25,9 @@ if t.TYPE_CHECKING:
 
 MOST_TRIES = 60
 """Forms that are tried."""
+
+MOST_UNSEEN = 6
+"""Forms that are taken without a profile to be seen, after which no other is tried."""
 
 MARK = "RainFocusProbe"
 """The last name of the profile, by which a later probe knows it as one of a probe."""
@@ -106,11 +109,11 @@ class _Writer:
         names = list(dict.fromkeys([self._event_parameter, *parameters(self._context)]))
         is_bound = self._context.known.event_parameter is None
         absent: set[str] = set()
-        tries = 0
+        tries = unseen = 0
         for form in forms(names, is_bound=is_bound):
             if form.path in absent:
                 continue
-            if tries == MOST_TRIES:
+            if tries == MOST_TRIES or unseen == MOST_UNSEEN:
                 break
             tries += 1
             self._store = form.setting(self._event_parameter)
@@ -124,14 +127,15 @@ class _Writer:
                 refused[reply.told] += 1
                 continue
             self.back.attendee_id = attendee_id(reply.body)
-            if self._context.known.attendees is None and self.back.attendee_id is None:
+            record = self.back.await_value(self._fields["firstname"], 1 if unseen else LOOKS)
+            if not self.back.can_read:
                 return form, reply, None
-            record = self.back.await_value(self._fields["firstname"])
             if record is not None and self._is_written(record):
                 if reply.code not in {None, "0"}:
                     self._store["codes"] = {reply.code: "stored"}
                 return form, reply, record
-            refused[f"{reply.told}, and nothing written"] += 1
+            unseen += 1
+            refused[f"{reply.told}, and no profile to be seen"] += 1
         return None, None, None
 
     def _is_written(self, record: Record) -> bool:
