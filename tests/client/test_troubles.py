@@ -9,7 +9,7 @@ from pathlib import Path
 from rainfocus_client.troubles import Trouble, with_code
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("rainfocus-client", "tap-rainfocus", "target-rainfocus-attendees")
+PACKAGES = ("rainfocus-client", "rainfocus-probe", "tap-rainfocus", "target-rainfocus-attendees")
 
 
 def test_the_page_has_a_line_for_each_code_and_no_other() -> None:

@@ -175,6 +175,7 @@ class FakeRainFocus:
 
     def _read(self, call: str, query: Json) -> Json:
         ways = self.ways
+        dumps: dict[str | None, str]
         dumps = {f"entityDataDump/{name}": name for name in ("exhibitor", "speaker")}
         calls: dict[str | None, str] = {
             ways.attendees: "attendee",
