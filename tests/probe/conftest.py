@@ -35,7 +35,7 @@ CLIENT_ID, CLIENT_SECRET, TOKEN = "the-client-id", "the-client-secret", "the-acc
 PROFILE = "theapiprofiletoken"
 ADDRESS = "me@company.example"
 NAMES = {"Ada", "Grace", "Edsger", "Barbara", "Donald"}
-SECRETS = (CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE, EVENT, ADDRESS, "@", "Probe ", *NAMES)
+SECRETS = (CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE, EVENT, "@", "%40", "Probe ", *NAMES)
 """What no output may hold."""
 
 BEGAN = 1_790_000_000_123
@@ -65,10 +65,12 @@ class Ways:
     dump_key: str = "data"
     cut_without_size: int | None = None
     refuses_large_dumps: bool = False
+    has_searches: bool = False
     leads: str | None = "lead/search"
     leads_key: str = "results"
     denied: frozenset[str] = frozenset()
-    wrong_event: tuple[int, str] = (400, "104")
+    wrong_event: tuple[int, str] | None = (400, "104")
+    unknown_call: tuple[int, str | None] = (404, None)
     unknown_attendee: tuple[int, str] = (200, "110")
     filters: bool = True
     store: str = "v3/attendee/store"
@@ -83,6 +85,7 @@ class Ways:
     unknown_field: tuple[int, str] | None = None
     page: bytes | None = None
     busy: int = 0
+    token_uses: int = 1000
 
 
 class Refusal(Exception):  # noqa: N818
@@ -98,10 +101,12 @@ class FakeRainFocus:
     ways: Ways = field(default_factory=Ways)
     people: dict[str, Json] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    uses: int = 0
 
     def reset(self, **ways: t.Any) -> FakeRainFocus:
         self.ways = replace(Ways(), **ways)
         self.asked = []
+        self.uses = 0
         self.people = {
             f"{name.lower()}@people.example": self._person(number, name)
             for number, name in enumerate(sorted(NAMES))
@@ -157,7 +162,9 @@ class FakeRainFocus:
             raise Refusal(404, None)
         if headers.get("apiProfile", PROFILE) != PROFILE:
             raise Refusal(200, "101")
-        if "apiProfile" not in headers and headers.get("Authorization") != f"Bearer {TOKEN}":
+        self.uses += 1
+        is_good = headers.get("Authorization") == f"Bearer {TOKEN}"
+        if "apiProfile" not in headers and not (is_good and self.uses <= self.ways.token_uses):
             raise Refusal(401, "107")
         return path.removeprefix(f"/api/{ORG}/")
 
@@ -170,6 +177,7 @@ class FakeRainFocus:
             return 401, _json({"error": "invalid_client"})
         if form.get("scope") != self.ways.token_scope:
             return 400, _json({"error": "invalid_scope"})
+        self.uses = 0
         life = {"expires_in": self.ways.token_life} if self.ways.token_life else {}
         return 200, _json({"access_token": TOKEN, **life})
 
@@ -184,8 +192,10 @@ class FakeRainFocus:
             ways.session: "session",
             **dumps,
         }
+        if ways.has_searches:
+            calls |= {f"{name}/search": name for name in ("session", "exhibitor", "speaker")}
         if call not in calls:
-            raise Refusal(404, None)
+            raise Refusal(*ways.unknown_call)
         entity = calls[call]
         if entity in ways.denied:
             raise Refusal(200, "124")
@@ -193,13 +203,18 @@ class FakeRainFocus:
             if ways.event_parameter not in query:
                 raise Refusal(400, "103")
             if query[ways.event_parameter] != EVENT:
-                raise Refusal(*ways.wrong_event)
+                return self._of_another_event()
         if call == "attendee/load":
             found = [p for p in self.people.values() if p["attendeeId"] == query.get("attendeeId")]
             if not found:
                 raise Refusal(*ways.unknown_attendee)
             return {"responseCode": "0", "data": found[0]}
         return self._listed(call, entity, query)
+
+    def _of_another_event(self) -> Json:
+        if self.ways.wrong_event:
+            raise Refusal(*self.ways.wrong_event)
+        return {"responseCode": "0", "results": []}
 
     def _listed(self, call: str, entity: str, query: Json) -> Json:
         ways = self.ways
@@ -249,7 +264,7 @@ class FakeRainFocus:
         places = {"query": query, "body": body, "header": headers, "none": {"event": EVENT}}
         named = places[ways.store_event].get(ways.store_parameter)
         if ways.store_event != "none" and named != EVENT:
-            raise Refusal(*(ways.wrong_event if named else (400, "103")))
+            raise Refusal(*((named and ways.wrong_event) or (400, "103")))
         fields = dict(body.get(ways.wrapper) or {}) if ways.wrapper else dict(body)
         fields.pop(ways.store_parameter, None)
         known = {ways.names.get(name, name): name for name in ("email", *FIELDS)}

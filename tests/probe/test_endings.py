@@ -7,10 +7,12 @@ import typing as t
 
 import pytest
 from rainfocus_probe import asking
+from rainfocus_probe.__main__ import main
 
 from tests.probe.conftest import connection
 
 if t.TYPE_CHECKING:
+    from tests.conftest import InProcess
     from tests.probe.conftest import FakeRainFocus, Prober
 
 BUSY = b'{"error": "busy"}'
@@ -72,6 +74,13 @@ def test_settings_of_the_plugins_do_no_harm(rainfocus: FakeRainFocus, run_probe:
     probed = run_probe(settings=connection(rainfocus) | {"event_codes": ["a"], "page_size": 5})
     assert probed.code == 0
     assert "Setting event_codes is not the connection's" in probed.called.log
+
+
+def test_the_command_line_is_explained(in_process: InProcess) -> None:
+    helped = in_process(main, "--help")
+    assert helped.code == 0
+    assert "--write-to" in helped.out
+    assert in_process(main).code == 2
 
 
 def test_an_event_has_to_be_named(rainfocus: FakeRainFocus, run_probe: Prober) -> None:

@@ -63,6 +63,18 @@ READS: list[tuple[Json, Json]] = [
     ({"leads": "leads/search"}, {"endpoints": {"leads": {"path": "leads/search"}}}),
     ({"leads_key": "scans"}, {"endpoints": {"leads": {"records_key": "scans"}}}),
     ({"attendees": "attendees/search"}, {"endpoints": {"attendees": {"path": "attendees/search"}}}),
+    ({"wrong_event": None}, {}),
+    (
+        {"refuses_large_dumps": True, "has_searches": True},
+        {
+            "endpoints": {
+                "sessions": {"path": "session/search"},
+                "session_times": {"path": "session/search"},
+                "exhibitors": {"path": "exhibitor/search"},
+                "speakers": {"path": "speaker/search"},
+            }
+        },
+    ),
     (
         {"session": "session/search"},
         {
@@ -153,6 +165,44 @@ def test_what_no_setting_changes_is_told(
     assert probed.tap == {}
     if check:
         assert probed.verdict(check) == "differs"
+
+
+def test_an_event_without_attendees_decides_nothing(
+    rainfocus: FakeRainFocus, run_probe: Prober
+) -> None:
+    rainfocus.reset(event_parameter=None).people.clear()
+    probed = run_probe()
+    assert probed.verdict("event_parameter") == "not decided"
+    assert probed.tap == {}
+
+
+def test_times_that_are_rounded_decide_nothing_about_since(
+    rainfocus: FakeRainFocus, run_probe: Prober
+) -> None:
+    rainfocus.reset(includes_since=False)
+    for person in rainfocus.people.values():
+        person["modifiedDate"] = f"{person['modifiedDate'][:-4]}000Z"
+    probed = run_probe()
+    assert probed.verdict("since_includes") == "not decided"
+    assert probed.tap == {}
+
+
+def test_a_refusal_that_says_nothing_names_no_endpoint(
+    rainfocus: FakeRainFocus, run_probe: Prober
+) -> None:
+    rainfocus.reset(leads=None, unknown_call=(200, "124"))
+    probed = run_probe()
+    assert probed.verdict("unknown_call") == "differs"
+    assert probed.verdict("leads") == "not decided"
+    assert "enable endpoint" not in probed.findings["leads"]["seen"]
+
+
+def test_a_token_that_ends_early_is_renewed(rainfocus: FakeRainFocus, run_probe: Prober) -> None:
+    rainfocus.reset(token_uses=7)
+    probed = run_probe(ME)
+    assert probed.code == 0, probed.called.log
+    assert {one["verdict"] for one in probed.report["findings"]} == {"verified"}
+    assert 2 < sum(path == "/oidc/token" for _, path in rainfocus.asked) < 8
 
 
 def test_a_dump_is_measured_with_and_without_a_size(
