@@ -305,6 +305,7 @@ def _serving(serve_http: HTTPServing) -> Iterator[FakeRainFocus]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer, or the next request waits for 40 ms
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -124,9 +124,12 @@ def test_another_file_is_not_replaced(
     assert rainfocus.asked == []
 
 
-def test_a_report_of_before_is_replaced(run_probe: Prober, tmp_path: Path) -> None:
+def test_a_report_of_before_is_replaced(
+    rainfocus: FakeRainFocus, run_probe: Prober, tmp_path: Path
+) -> None:
     report = tmp_path / "again.json"
     assert run_probe(f"--report={report}").code == 0
     first = report.read_bytes()
+    rainfocus.reset(leads="leads/search")
     assert run_probe(f"--report={report}").code == 0
     assert report.read_bytes() != first

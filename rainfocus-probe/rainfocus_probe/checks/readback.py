@@ -84,14 +84,15 @@ class ReadBack:
 
 def values(value: object) -> Iterator[object]:
     """Every value in a record, however deep."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from values(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from values(inner)
-    else:
-        yield value
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one
+        else:
+            yield one
 
 
 def has(record: Record, wanted: str) -> bool:
