@@ -11,7 +11,7 @@ import click
 from rainfocus_client.auth import credentials_from_settings
 from rainfocus_client.connection import Connection
 from rainfocus_client.errors import RainFocusError, SettingsError
-from rainfocus_client.redaction import Redactor, protect_logs
+from rainfocus_client.redaction import Redactor
 from rainfocus_client.troubles import Trouble
 from tap_rainfocus.api.network import Network
 from tap_rainfocus.api.sender import Sender
@@ -79,7 +79,6 @@ def probe(  # noqa: PLR0913, PLR0917, one for each option
     if path := settings.files.get("summary_path"):
         run_report.begin(path)
     redact = _redactor(settings, event, write_to)
-    protect_logs(redact)
     context = _context(settings, run_report, event.strip(), write_to, sample)
     findings: list[Finding] = []
     ended: str | None = None

@@ -51,6 +51,7 @@ class Ways:
     token_scope: str | None = None
     token_life: int | None = 3600
     event_parameter: str | None = "event"
+    has_default_event: bool = False
     heeds_page_size: bool = True
     most_per_page: int = 1000
     refuses_larger_pages: bool = False
@@ -200,9 +201,10 @@ class FakeRainFocus:
         if entity in ways.denied:
             raise Refusal(200, "124")
         if ways.event_parameter:
-            if ways.event_parameter not in query:
+            named = query.get(ways.event_parameter, EVENT if ways.has_default_event else None)
+            if named is None:
                 raise Refusal(400, "103")
-            if query[ways.event_parameter] != EVENT:
+            if named != EVENT:
                 return self._of_another_event()
         if call == "attendee/load":
             found = [p for p in self.people.values() if p["attendeeId"] == query.get("attendeeId")]

@@ -51,6 +51,10 @@ READS: list[tuple[Json, Json]] = [
     ({"event_parameter": "eventId"}, {"event_parameter": "eventId"}),
     ({"event_parameter": "event_code"}, {"event_parameter": "event_code"}),
     ({"event_parameter": None}, {"event_codes": []}),
+    (
+        {"event_parameter": "eventCode", "has_default_event": True},
+        {"event_parameter": "eventCode"},
+    ),
     ({"attendees_key": "people"}, {"endpoints": {"attendees": {"records_key": "people"}}}),
     ({"attendees_key": "data"}, {}),
     ({"most_per_page": 100, "refuses_larger_pages": True}, {"page_size": 100}),
@@ -203,6 +207,14 @@ def test_a_token_that_ends_early_is_renewed(rainfocus: FakeRainFocus, run_probe:
     assert probed.code == 0, probed.called.log
     assert {one["verdict"] for one in probed.report["findings"]} == {"verified"}
     assert 2 < sum(path == "/oidc/token" for _, path in rainfocus.asked) < 8
+
+
+def test_a_scope_that_is_wanted_is_not_asked_for_twice(
+    rainfocus: FakeRainFocus, run_probe: Prober
+) -> None:
+    rainfocus.reset(token_scope="openid")
+    run_probe()
+    assert sum(path == "/oidc/token" for _, path in rainfocus.asked) == 2
 
 
 def test_a_dump_is_measured_with_and_without_a_size(

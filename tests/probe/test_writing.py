@@ -40,6 +40,12 @@ def test_a_second_probe_takes_the_same_profile(rainfocus: FakeRainFocus, run_pro
     assert len(rainfocus.people) == 6
 
 
+def test_the_profile_is_whole_in_the_end(rainfocus: FakeRainFocus, run_probe: Prober) -> None:
+    rainfocus.reset(keeps_the_rest=False, unknown_field=(400, "612"))
+    run_probe(ME)
+    assert rainfocus.people["me@company.example"]["lastname"] == "RainFocusProbe"
+
+
 def test_somebody_who_is_there_is_left_alone(rainfocus: FakeRainFocus, run_probe: Prober) -> None:
     before = rainfocus.others
     probed = run_probe("--write-to=Ada@people.example")
