@@ -52,6 +52,7 @@ class Ways:
     token_life: int | None = 3600
     event_parameter: str | None = "event"
     has_default_event: bool = False
+    shuffles: bool = False
     heeds_page_size: bool = True
     most_per_page: int = 1000
     refuses_larger_pages: bool = False
@@ -250,6 +251,9 @@ class FakeRainFocus:
             id_field = {"lead": "leadId"}.get(entity, f"{entity}Id")
             return [{id_field: f"{entity[:2]}-{number}"} for number in range(4)]
         found = list(self.people.values())
+        if self.ways.shuffles:
+            turn = len(self.asked) % len(found)
+            found = found[turn:] + found[:turn]
         if "email" in query and self.ways.filters:
             found = [person for person in found if person["email"] == query["email"]]
         if "since" in query and self.ways.heeds_since:

@@ -180,6 +180,13 @@ def test_an_event_without_attendees_decides_nothing(
     assert probed.tap == {}
 
 
+def test_answers_that_change_each_time_decide_nothing(
+    rainfocus: FakeRainFocus, run_probe: Prober
+) -> None:
+    rainfocus.reset(event_parameter=None, shuffles=True)
+    assert run_probe().verdict("event_parameter") == "not decided"
+
+
 def test_times_that_are_rounded_decide_nothing_about_since(
     rainfocus: FakeRainFocus, run_probe: Prober
 ) -> None:

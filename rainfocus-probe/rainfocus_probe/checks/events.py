@@ -47,11 +47,16 @@ _NOBODYS = (AuthenticationError, ForbiddenError, TokenRefusedError)
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A parameter, and how the event and a made-up one are answered."""
+    """A parameter, and how the event and a made-up one are answered.
+
+    Attributes:
+        is_stable: Whether the event is answered the same each time.
+    """
 
     parameter: str
     real: Reply
     made_up: Reply | None = None
+    is_stable: bool = True
 
 
 def parameters(context: Context) -> list[str]:
@@ -65,38 +70,47 @@ def check_event(context: Context) -> Iterator[Finding]:
     Raises:
         RainFocusError: Nothing is answered, so that nothing more can be learned.
     """
-    nothing: list[tuple[str, Reply]] = []
-    denied: list[str] = []
+    refused: list[tuple[str, Reply]] = []
     for number, call in enumerate(CALLS):
-        if denied and number < OF_ATTENDEES:
+        is_of_attendees = number < OF_ATTENDEES
+        if is_of_attendees and _is_denied(refused):
             continue
-        nobody = context.get(call, pageSize=1)
-        if nobody.is_absent and _is_absent(context, call):
-            nothing.append((call, nobody))
-            continue
-        if isinstance(nobody.failure, _NOBODYS):
-            raise nobody.failure
-        tried = [] if nobody.is_denied else _try_parameters(context, call, nobody)
-        if nobody.is_denied or any(one.real.is_denied for one in tried):
-            denied.append(call)
-            nothing.append((call, nobody))
-            continue
-        told = _judged(context, nobody, tried)
-        if told is None:
-            nothing.append((call, nobody))
-            if any(one.made_up for one in tried):
-                raise _unknown_event(tried)
-            if nobody.kind == "no JSON":
-                break
-            continue
-        context.known.reads = call
-        if number < OF_ATTENDEES:
-            context.known.attendees = call
-        yield from _of_attendees(context, denied, nothing)
-        yield told
-        return
-    call, reply = next(((c, r) for c, r in nothing if r.is_denied), nothing[0])
+        learned = _learn(context, call)
+        if isinstance(learned, Finding):
+            context.known.reads = call
+            context.known.attendees = call if is_of_attendees else None
+            yield _of_attendees(context, refused)
+            yield learned
+            return
+        refused.append((call, learned))
+        if learned.kind == "no JSON" and not learned.is_absent:
+            break
+    reply = next((reply for _, reply in refused if reply.is_denied), refused[0][1])
     raise t.cast("RainFocusError", reply.failure)
+
+
+def _learn(context: Context, call: str) -> Finding | Reply:
+    """What a call tells of the event; its answer where that tells nothing.
+
+    Raises:
+        RainFocusError: The credentials, or the event, are refused.
+    """
+    nobody = context.get(call, pageSize=1)
+    if nobody.is_denied or (nobody.is_absent and _is_absent(context, call)):
+        return nobody
+    if isinstance(nobody.failure, _NOBODYS):
+        raise nobody.failure
+    tried = _try_parameters(context, call, nobody)
+    if denied := next((one.real for one in tried if one.real.is_denied), None):
+        return denied
+    told = _judged(context, nobody, tried)
+    if told is None and any(one.made_up for one in tried):
+        raise _unknown_event(tried)
+    return told or nobody
+
+
+def _is_denied(refused: list[tuple[str, Reply]]) -> bool:
+    return any(reply.is_denied for _, reply in refused)
 
 
 def _is_absent(context: Context, call: str) -> bool:
@@ -115,8 +129,13 @@ def _try_parameters(context: Context, call: str, nobody: Reply) -> list[_Tried]:
             tried.append(_Tried(parameter, real))
             continue
         made_up = context.get(call, pageSize=1, **{parameter: context.made_up})
+        differs = _print(call, real) != _print(call, made_up)
+        if differs and real.is_good and made_up.is_good and nobody.is_good:
+            again = context.get(call, pageSize=1, **{parameter: context.event})
+            is_stable = _print(call, real) == _print(call, again)
+            return [*tried, _Tried(parameter, real, made_up, is_stable)]
         tried.append(_Tried(parameter, real, made_up))
-        if real.is_good and (_print(call, real) != _print(call, made_up) or not nobody.is_good):
+        if real.is_good and (differs or not nobody.is_good):
             return tried
     return tried
 
@@ -136,6 +155,9 @@ def _judged(context: Context, nobody: Reply, tried: list[_Tried]) -> Finding | N
         ],
     }
     last = tried[-1] if tried else None
+    if last and not last.is_stable:
+        seen = "the same question gets another answer each time"
+        return Finding("event_parameter", assumption, Verdict.OPEN, seen, facts=facts)
     if last and last.made_up and last.real.is_good and _differ(last, nobody):
         context.known.event_parameter = last.parameter
         context.known.wrong_event = last.made_up
@@ -171,31 +193,25 @@ def _judged(context: Context, nobody: Reply, tried: list[_Tried]) -> Finding | N
     )
 
 
-def _of_attendees(
-    context: Context, denied: list[str], nothing: list[tuple[str, Reply]]
-) -> Iterator[Finding]:
+def _of_attendees(context: Context, refused: list[tuple[str, Reply]]) -> Finding:
     """What is to be said of the call for attendees."""
     assumption = f"{ATTENDEES} reads attendees"
-    facts = {"tried": [{"call": call, **reply.facts} for call, reply in nothing]}
+    facts = {"tried": [{"call": call, **reply.facts} for call, reply in refused]}
     call = context.known.attendees
     if call is None:
-        name = endpoint_name(ATTENDEES)
-        seen = (
-            f"the API profile has no access: enable endpoint {name}"
-            if denied
-            else "no call for attendees is answered"
-        )
-        yield Finding("attendees", assumption, Verdict.OPEN, seen, facts=facts)
-    else:
-        setting = {} if call == ATTENDEES else {"endpoints": {"attendees": {"path": call}}}
-        yield Finding(
-            "attendees",
-            assumption,
-            decided(holds=call == ATTENDEES),
-            f"{call} is answered",
-            tap=setting,
-            facts=facts,
-        )
+        seen = "no call for attendees is answered"
+        if _is_denied(refused):
+            seen = f"the API profile has no access: enable endpoint {endpoint_name(ATTENDEES)}"
+        return Finding("attendees", assumption, Verdict.OPEN, seen, facts=facts)
+    setting = {} if call == ATTENDEES else {"endpoints": {"attendees": {"path": call}}}
+    return Finding(
+        "attendees",
+        assumption,
+        decided(holds=call == ATTENDEES),
+        f"{call} is answered",
+        tap=setting,
+        facts=facts,
+    )
 
 
 def _unknown_event(tried: list[_Tried]) -> RainFocusError:
