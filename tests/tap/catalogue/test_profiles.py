@@ -207,13 +207,18 @@ def test_a_cut_list_of_sessions_is_made_whole(read: Read) -> None:
 
 
 def test_kinds_in_one_reply_go_to_their_streams(read: Read) -> None:
-    speaker = participant(1, "1789acme26", identity(1), "BRK101") | {"eventCode": "acme26"}
+    known = session(1)["participants"][0]["speakerId"]
+    speaker = {"speakerId": known, "fullName": "Sam S. Sample", "bio": "", "eventCode": "acme26"}
     mixed = [session(1), exhibitor(1), session(2), exhibitor(2) | {"sessions": []}, speaker]
     site = Site([("all", mixed[:3]), ("rest", mixed[3:])], more={"exhibitor": []})
     run = read(site, catalogue_search={"type": "session"})
     assert len(run.records("sessions")) == 2
     assert len(run.records("exhibitors")) == 2
-    assert [one["_id"] for one in run.records("speakers")] == [speaker["speakerId"]]
+    speakers = {one["_id"]: one["speaker"] for one in run.records("speakers")}
+    assert len(speakers) == 2
+    assert speakers[known]["fullName"] == "Sam S. Sample"
+    assert speakers[known]["bio"] == "<p>\u2026</p>"
+    assert [one["sessionID"] for one in speakers[known]["sessions"]] == [identity(1)]
     assert len([one for one in site.forms if one["from"] == "0"]) == 1
 
 
@@ -249,3 +254,31 @@ def test_items_without_ids_come_once(read: Read) -> None:
     run = read(site)
     assert run.code == 0
     assert len(run.records("sessions")) == 2
+
+
+def test_a_speaker_of_two_events_is_one_of_each(read: Read) -> None:
+    """Where ids are a person's, and say nothing of the event."""
+    items = [session(1, "te26"), session(2, "te26v")]
+    for item in items:
+        item["participants"] = [participant(1, "x", item["sessionID"], "") | {"speakerId": "spk-1"}]
+    run = read(Site([("1", items)]))
+    found = [(one["event_code"], one["_id"]) for one in run.records("speakers")]
+    assert sorted(found) == [("te26", "spk-1"), ("te26v", "spk-1")]
+
+
+def test_a_session_without_event_code_comes_once(read: Read) -> None:
+    """Of a shared session two events tell different ids of theirs, and no code."""
+    items = [session(1), session(1) | {"eventId": "another", "es_metadata_id": "another"}]
+    for item in items:
+        del item["eventCode"]
+    run = read(Site([("1", items[:1]), ("2", items[1:])]))
+    assert len(run.records("sessions")) == 1
+
+
+@pytest.mark.parametrize("odd", [["a"], {"a": 1}, 7, 7.5, True])
+def test_odd_ids_end_nothing(read: Read, odd: object) -> None:
+    item = session(1) | {"sessionTimeID": odd, "eventCode": odd}
+    item["participants"][0] |= {"speakerId": odd, "session": [{"sessionID": odd}]}
+    run = read(Site([("1", [item, session(2), {"sessionID": odd, "title": "x"}])]))
+    assert run.code == 0, run.log
+    assert len(run.records("sessions")) >= 2

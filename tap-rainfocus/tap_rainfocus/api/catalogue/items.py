@@ -65,11 +65,7 @@ def united(items: Iterable[Record], asked: Kind) -> list[Record]:
     """
     found: dict[Key, Record] = {}
     for item in items:
-        key: Key = (
-            kind_of(item, asked),
-            _plain(item.get("eventCode", item.get("eventId"))),
-            _id(item),
-        )
+        key: Key = (kind_of(item, asked), _plain(item.get("eventCode")), _id(item))
         key = key if key[-1] is not None else occurrence_of(item)
         one = _with_times(item)
         found[key] = _merged(found[key], one) if key in found else one

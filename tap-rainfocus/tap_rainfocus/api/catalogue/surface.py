@@ -184,9 +184,11 @@ class CatalogueSource:
             yield replace(page, records=self._own(page.records))
 
     def _own(self, records: list[Record]) -> list[Record]:
-        own = [one for one in records if kind_of(one, self.asked) is self.given]
-        if self.given is Kind.SPEAKER and not own:
-            return speakers_in(records)
+        kinds = [kind_of(one, self.asked) for one in records]
+        own = [one for one, kind in zip(records, kinds, strict=True) if kind is self.given]
+        if self.given is Kind.SPEAKER:
+            others = (one for one, kind in zip(records, kinds, strict=True) if kind is Kind.SESSION)
+            return speakers_in(others, own)
         return own
 
     def _first(self, turns: Turns) -> Page:
